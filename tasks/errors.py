@@ -131,3 +131,57 @@ class CorruptImageError(DecodeError):
     """The photo is damaged: upload it again."""
 
     code = "corrupt"
+
+
+class InvalidEvent(RetakeError):  # noqa: N818 - what was published is invalid; the reader of it is not at fault
+    """A field of the event is missing or wrong."""
+
+    code = "event_invalid"
+
+
+class EventTooLarge(InvalidEvent):
+    """The event has more bytes than allowed: send the photo's URL, not the photo."""
+
+    code = "event_too_large"
+
+
+class EventNotJson(InvalidEvent):
+    """The event is not a JSON object in UTF-8."""
+
+    code = "event_not_json"
+
+
+class EventVersion(InvalidEvent):
+    """The event is not CloudEvents 1.0: set specversion to "1.0"."""
+
+    code = "event_version"
+
+
+class EventType(InvalidEvent):
+    """The event is of another type: this stream carries ad.image.uploaded alone."""
+
+    code = "event_type"
+
+
+class EventUrl(InvalidEvent):
+    """The image URL cannot be fetched: send an http or https URL with a host."""
+
+    code = "event_url"
+
+
+class EventNotPublished(RetakeError):  # noqa: N818 - named after what did not happen
+    """The stream did not take the event: publish the same event again, a second copy changes nothing."""
+
+    code = "event_not_published"
+
+
+class WebhookSecretError(RetakeError):
+    """A webhook secret is whsec_ and the base64 of 24 to 64 random bytes: correct RETAKE_NOTIFY_SECRET."""
+
+    code = "webhook_secret_invalid"
+
+
+class LeaseLostError(RetakeError):
+    """The lease ran out and somebody else has claimed the row: what this attempt found is dropped."""
+
+    code = "lease_lost"
