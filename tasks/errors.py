@@ -181,6 +181,12 @@ class WebhookSecretError(RetakeError):
     code = "webhook_secret_invalid"
 
 
+class WebhookUrlError(RetakeError):
+    """The webhook address is not a plain http or https URL: correct RETAKE_NOTIFY_URL."""
+
+    code = "webhook_url_invalid"
+
+
 class LeaseLostError(RetakeError):
     """The lease ran out and somebody else has claimed the row: what this attempt found is dropped."""
 
