@@ -1,0 +1,116 @@
+"""The Celery tasks: a few lines each, around the steps that know no queue."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from celery import Celery, Task, shared_task
+
+from tasks.deliver import Attempt, Deliver
+from tasks.errors import LeaseLostError
+from tasks.qualify import Outcome, Qualify
+from tasks.sweep import Sweep
+from tasks.tables import ImageState, NotificationState
+
+IMAGES = "retake.images"
+NOTIFICATIONS = "retake.notifications"
+SWEEPS = "retake.sweeps"
+_STEPS = "retake_steps"
+
+log = structlog.get_logger()
+_IMAGE_LINES = {state: f"image.{state}" for state in ImageState}
+_NOTIFICATION_LINES = {state: f"notification.{state}" for state in NotificationState}
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What the tasks call; the worker's composition root builds it in every pool process."""
+
+    qualify: Qualify
+    deliver: Deliver
+    sweep: Sweep
+    sweep_batch: int
+
+
+@shared_task(name="retake.qualify", bind=True, queue=IMAGES)
+def qualify(self: Task[Any, None], image_pk: int) -> None:
+    """Qualify one photo, and deliver the request that comes of it, if any."""
+    try:
+        outcome = _steps(self).qualify(image_pk)
+    except LeaseLostError as error:
+        log.warning("image.lease_lost", image_pk=image_pk, reason=str(error))
+        return
+    _report_outcome(image_pk, outcome)
+    if outcome.notification_pk is not None:
+        deliver.delay(outcome.notification_pk)
+
+
+@shared_task(name="retake.deliver", bind=True, queue=NOTIFICATIONS)
+def deliver(self: Task[Any, None], notification_pk: int) -> None:
+    """Make one attempt to deliver a retake request."""
+    try:
+        attempt = _steps(self).deliver(notification_pk)
+    except LeaseLostError as error:
+        log.warning("notification.lease_lost", notification_pk=notification_pk, reason=str(error))
+        return
+    _report_attempt(notification_pk, attempt)
+
+
+@shared_task(name="retake.sweep", bind=True, queue=SWEEPS)
+def sweep(self: Task[[], None]) -> None:
+    """Queue again what is due; a long queue already holds work enough."""
+    steps = _steps(self)
+    room = {queue: steps.sweep_batch - _depth(self.app, queue) for queue in (IMAGES, NOTIFICATIONS)}
+    swept = steps.sweep(room[IMAGES], room[NOTIFICATIONS])
+    for pk in swept.images:
+        qualify.delay(pk)
+    for pk in swept.notifications:
+        deliver.delay(pk)
+    if swept.images or swept.notifications:
+        log.info("swept", images=len(swept.images), notifications=len(swept.notifications))
+
+
+def install(app: Celery, steps: Steps) -> None:
+    """Give the tasks of an application the steps that they call."""
+    app.conf[_STEPS] = steps
+
+
+def _steps(task: Task[Any, Any]) -> Steps:
+    return cast("Steps", task.app.conf[_STEPS])
+
+
+def _depth(app: Celery, queue: str) -> int:
+    with app.connection_for_read() as connection:
+        declared: Any = app.amqp.queues[queue](connection.default_channel).queue_declare()
+        return int(declared.message_count)
+
+
+def _report_outcome(image_pk: int, outcome: Outcome) -> None:
+    if outcome.image is None or outcome.state is None:
+        log.debug("image.skipped", image_pk=image_pk)
+        return
+    log.info(
+        _IMAGE_LINES[outcome.state],
+        event_id=outcome.image.event_id,
+        ad_id=outcome.image.ad_id,
+        image_id=outcome.image.image_id,
+        attempt=outcome.image.attempts,
+        score=outcome.score,
+        reused=outcome.reused or None,
+        code=outcome.fault.code if outcome.fault else None,
+        reason=outcome.fault.detail if outcome.fault else None,
+    )
+
+
+def _report_attempt(notification_pk: int, attempt: Attempt) -> None:
+    if attempt.notification is None or attempt.state is None or attempt.delivery is None:
+        log.debug("notification.skipped", notification_pk=notification_pk)
+        return
+    log.info(
+        _NOTIFICATION_LINES[attempt.state],
+        webhook_id=attempt.notification.webhook_id,
+        ad_id=attempt.notification.ad_id,
+        attempt=attempt.notification.attempts,
+        status=attempt.delivery.status,
+        code=attempt.delivery.error_code,
+    )

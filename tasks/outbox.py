@@ -1,0 +1,206 @@
+"""The outbox: retake requests, written with the score that calls for them, delivered after the commit."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, exists, insert, literal, select, update
+
+from tasks.database import insert_into
+from tasks.errors import LeaseLostError
+from tasks.images import ClaimedImage
+from tasks.tables import Cooldown, Image, ImageState, Notification, NotificationState, Score
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedNotification:
+    """A request that belongs to this worker until its lease ends; `attempts` is the fencing token."""
+
+    pk: int
+    webhook_id: str
+    ad_id: str
+    body: str
+    attempts: int
+
+
+def write(
+    connection: Connection,
+    image: ClaimedImage,
+    webhook_id: str,
+    body: str,
+    *,
+    threshold: float,
+    now: datetime,
+    cooldown: timedelta,
+    deliver_by: datetime,
+) -> int | None:
+    """Write the request for a bad photo; return its key if it is to be delivered now.
+
+    It is stored, but not delivered, when a good retake came first (`superseded`) or the ad has had a request within
+    the cooldown (`coalesced`). The sweeper delivers what nobody has delivered at `deliver_by`.
+    """
+    state = _first_state(connection, image, threshold=threshold, now=now, cooldown=cooldown)
+    pending = state is NotificationState.PENDING
+    statement = (
+        insert(Notification)
+        .values(
+            image_pk=image.pk,
+            webhook_id=webhook_id,
+            ad_id=image.ad_id,
+            state=state,
+            body=body,
+            attempts=0,
+            created_at=now,
+            available_at=now,
+            due_at=deliver_by if pending else None,
+        )
+        .returning(Notification.id)
+    )
+    pk = connection.execute(statement).scalar_one()
+    return pk if pending else None
+
+
+def answer(connection: Connection, image: ClaimedImage, *, now: datetime) -> None:
+    """A good retake came: cancel the pending request for the photo it replaces, or mark the delivered one answered."""
+    if image.replaces is None:
+        return
+    replaced = select(Image.id).where(
+        Image.image_id == image.replaces, Image.ad_id == image.ad_id, Image.seller_id == image.seller_id
+    )
+    theirs = update(Notification).where(Notification.image_pk.in_(replaced))
+    cancelled = connection.execute(
+        theirs.where(Notification.state == NotificationState.PENDING).values(
+            state=NotificationState.SUPERSEDED, due_at=None
+        )
+    ).rowcount
+    if cancelled:
+        connection.execute(delete(Cooldown).where(Cooldown.ad_id == image.ad_id))
+    connection.execute(
+        theirs.where(Notification.state == NotificationState.DELIVERED).values(
+            state=NotificationState.ANSWERED, answered_at=now
+        )
+    )
+
+
+def claim(connection: Connection, pk: int, *, now: datetime, lease: timedelta) -> ClaimedNotification | None:
+    """Take a pending request for the length of the lease; None if it is not pending, taken, or not due yet."""
+    statement = (
+        update(Notification)
+        .where(
+            Notification.id == pk,
+            Notification.state == NotificationState.PENDING,
+            Notification.available_at <= now,
+        )
+        .values(attempts=Notification.attempts + 1, available_at=now + lease, due_at=now + lease)
+        .returning(
+            Notification.id,
+            Notification.webhook_id,
+            Notification.ad_id,
+            Notification.body,
+            Notification.attempts,
+        )
+    )
+    row = connection.execute(statement).one_or_none()
+    return ClaimedNotification(*row) if row else None
+
+
+def delivered(connection: Connection, claimed: ClaimedNotification, status: int | None, *, now: datetime) -> None:
+    """Note that the receiver has the request; one that a good retake superseded meanwhile counts as answered."""
+    values = {"delivered_at": now, "last_status": status, "error_code": None, "due_at": None}
+    try:
+        _settle(connection, claimed, state=NotificationState.DELIVERED, **values)
+    except LeaseLostError:
+        connection.execute(
+            update(Notification)
+            .where(Notification.id == claimed.pk, Notification.state == NotificationState.SUPERSEDED)
+            .values(state=NotificationState.ANSWERED, answered_at=now, **values)
+        )
+
+
+def put_off(
+    connection: Connection,
+    claimed: ClaimedNotification,
+    status: int | None,
+    code: str | None,
+    *,
+    until: datetime,
+) -> None:
+    """Give a request back after a failed attempt, to be tried again at `until`.
+
+    Raises:
+        LeaseLostError: it was superseded, or another worker has claimed it since.
+    """
+    _settle(connection, claimed, last_status=status, error_code=code, available_at=until, due_at=until)
+
+
+def bury(connection: Connection, claimed: ClaimedNotification, status: int | None, code: str | None) -> None:
+    """Give a request up for good, and free its ad for a later request.
+
+    Raises:
+        LeaseLostError: it was superseded, or another worker has claimed it since.
+    """
+    _settle(connection, claimed, state=NotificationState.DEAD, last_status=status, error_code=code, due_at=None)
+    connection.execute(delete(Cooldown).where(Cooldown.ad_id == claimed.ad_id))
+
+
+def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
+    """Keys of requests whose time has come, at most `limit`, each put off to `again_at` for other sweepers."""
+    due = (
+        select(Notification.id)
+        .where(Notification.due_at <= now)
+        .order_by(Notification.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    statement = update(Notification).where(Notification.id.in_(due)).values(due_at=again_at).returning(Notification.id)
+    return list(connection.scalars(statement))
+
+
+def _first_state(
+    connection: Connection, image: ClaimedImage, *, threshold: float, now: datetime, cooldown: timedelta
+) -> NotificationState:
+    if _has_good_retake(connection, image, threshold):
+        return NotificationState.SUPERSEDED
+    if not _start_cooldown(connection, image.ad_id, now=now, until=now + cooldown):
+        return NotificationState.COALESCED
+    return NotificationState.PENDING
+
+
+def _has_good_retake(connection: Connection, image: ClaimedImage, threshold: float) -> bool:
+    retake = (
+        exists()
+        .where(
+            Image.replaces == image.image_id,
+            Image.ad_id == image.ad_id,
+            Image.seller_id == image.seller_id,
+            Image.state == ImageState.SCORED,
+            Score.image_pk == Image.id,
+            Score.score >= threshold,
+        )
+        .select()
+    )
+    return bool(connection.scalar(retake))
+
+
+def _start_cooldown(connection: Connection, ad_id: str, *, now: datetime, until: datetime) -> bool:
+    """Win the ad's cooldown row, or find that somebody has it; one statement, so two workers cannot both win."""
+    upsert = insert_into(connection, Cooldown).values(ad_id=ad_id, until=until)
+    statement = upsert.on_conflict_do_update(
+        index_elements=[Cooldown.ad_id],
+        set_={"until": upsert.excluded.until},
+        where=Cooldown.until <= now,
+    ).returning(literal(value=True))
+    return connection.scalar(statement) is not None
+
+
+def _settle(connection: Connection, claimed: ClaimedNotification, **values: object) -> None:
+    statement = (
+        update(Notification)
+        .where(
+            Notification.id == claimed.pk,
+            Notification.state == NotificationState.PENDING,
+            Notification.attempts == claimed.attempts,
+        )
+        .values(**values)
+    )
+    if connection.execute(statement).rowcount != 1:
+        raise LeaseLostError

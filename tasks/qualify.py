@@ -1,0 +1,212 @@
+"""What is done for one photo: claim, fetch, decode, score, and one transaction that stores what came of it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from PIL import Image as PillowImage
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.errors import RetakeError
+from models.judge import Judgement
+from models.reasons import ReasonCode
+from tasks import images, outbox, scores
+from tasks.backoff import FETCH_SCHEDULE, next_delay
+from tasks.clock import Clock, utc_now
+from tasks.database import reading
+from tasks.decode import DecodedImage
+from tasks.errors import DecodeError, FetchError, LeaseLostError
+from tasks.images import ClaimedImage, Fault
+from tasks.scores import ContentScore
+from tasks.tables import ImageState
+from tasks.webhook import RetakeRequest, new_webhook_id, to_body
+
+CRASH_CODE = "internal"
+
+
+class Fetches(Protocol):
+    """What the step needs of a fetcher."""
+
+    def fetch(self, url: str) -> bytes:
+        """Download an image; raises FetchError."""
+
+
+class Judges(Protocol):
+    """What the step needs of a judge."""
+
+    model: str
+
+    def judge(self, image: PillowImage.Image) -> Judgement:
+        """Score an upright RGB image."""
+
+
+@dataclass(frozen=True, slots=True)
+class QualifyPolicy:
+    """When a photo is bad, and how long to try. `fetch_schedule` is in seconds, `threshold` in 0-5."""
+
+    threshold: float = 2.5
+    cooldown: timedelta = timedelta(hours=24)
+    lease: timedelta = timedelta(seconds=90)
+    crash_limit: int = 3
+    crash_delay: timedelta = timedelta(seconds=5)
+    fetch_schedule: tuple[float, ...] = FETCH_SCHEDULE
+    deliver_within: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt: `received` means that it will be tried again, no state that it was not ours to do."""
+
+    state: ImageState | None = None
+    image: ClaimedImage | None = None
+    fault: Fault | None = None
+    score: float | None = None
+    reused: bool = False
+    notification_pk: int | None = None
+
+
+class Qualify:
+    """The step from a received photo to its final state; safe to call twice for one photo, at once or later."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        fetcher: Fetches,
+        decode: Callable[[bytes], DecodedImage],
+        judge: Judges,
+        policy: QualifyPolicy,
+        crash_codes: Mapping[type[Exception], str] | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._engine = engine
+        self._fetcher = fetcher
+        self._decode = decode
+        self._judge = judge
+        self._policy = policy
+        self._crash_codes: dict[type[Exception], str] = {MemoryError: "out_of_memory", **(crash_codes or {})}
+        self._clock = clock
+
+    def __call__(self, image_pk: int) -> Outcome:
+        """Qualify one photo.
+
+        Raises:
+            LeaseLostError: the lease ran out and another worker claimed the photo; nothing was stored.
+            SQLAlchemyError: the database failed; nothing was stored, and the sweeper finds the photo again.
+            Exception: whatever nobody expected, after it was noted as a crash of this photo.
+        """
+        with self._engine.begin() as connection:
+            image = images.claim(connection, image_pk, now=self._clock(), lease=self._policy.lease)
+        if image is None:
+            return Outcome()
+        if image.crashes >= self._policy.crash_limit:
+            return self._give_up(image)
+        try:
+            return self._attempt(image)
+        except FetchError as error:
+            return self._not_fetched(image, error)
+        except DecodeError as error:
+            return self._end(image, ImageState.REJECTED, _fault(error))
+        except (LeaseLostError, SQLAlchemyError):
+            raise
+        except Exception as error:
+            self._note_crash(image, error)
+            raise
+
+    def _attempt(self, image: ClaimedImage) -> Outcome:
+        data = self._fetcher.fetch(image.image_url)
+        content_sha256 = hashlib.sha256(data).digest()
+        with reading(self._engine) as connection:
+            known = scores.find_by_content(connection, content_sha256, self._judge.model)
+        content = known or self._score(data, content_sha256)
+        with self._engine.begin() as connection:
+            notification_pk = self._store(connection, image, content)
+        return Outcome(
+            ImageState.SCORED,
+            image,
+            score=content.score,
+            reused=known is not None,
+            notification_pk=notification_pk,
+        )
+
+    def _score(self, data: bytes, content_sha256: bytes) -> ContentScore:
+        decoded = self._decode(data)
+        judgement = self._judge.judge(decoded.image)
+        return ContentScore(
+            content_sha256=content_sha256,
+            model=judgement.model,
+            score=judgement.score,
+            stars=judgement.stars,
+            reasons=[str(code) for code in judgement.ranked],
+            attributes=dict(judgement.attributes),
+            width=decoded.width,
+            height=decoded.height,
+        )
+
+    def _store(self, connection: Connection, image: ClaimedImage, content: ContentScore) -> int | None:
+        now = self._clock()
+        images.finish(connection, image, ImageState.SCORED, now=now)
+        scores.record(connection, image.pk, content, now=now)
+        if content.score >= self._policy.threshold:
+            outbox.answer(connection, image, now=now)
+            return None
+        request = self._request(image, content)
+        return outbox.write(
+            connection,
+            image,
+            request.webhook_id,
+            to_body(request).decode(),
+            threshold=self._policy.threshold,
+            now=now,
+            cooldown=self._policy.cooldown,
+            deliver_by=now + self._policy.deliver_within,
+        )
+
+    def _request(self, image: ClaimedImage, content: ContentScore) -> RetakeRequest:
+        return RetakeRequest(
+            webhook_id=new_webhook_id(),
+            ad_id=image.ad_id,
+            image_id=image.image_id,
+            seller_id=image.seller_id,
+            image_url=image.image_url,
+            score=content.score,
+            stars=content.stars,
+            threshold=self._policy.threshold,
+            reasons=tuple(map(ReasonCode, content.reasons)),
+            model=content.model,
+            scored_at=self._clock(),
+            traceparent=image.traceparent,
+        )
+
+    def _not_fetched(self, image: ClaimedImage, error: FetchError) -> Outcome:
+        retry_after = getattr(error, "retry_after", None)
+        delay = next_delay(image.failures + 1, self._policy.fetch_schedule, retry_after) if error.retryable else None
+        if delay is None:
+            return self._end(image, ImageState.UNREACHABLE, _fault(error))
+        with self._engine.begin() as connection:
+            until = self._clock() + timedelta(seconds=delay)
+            images.put_off(connection, image, _fault(error), until=until)
+        return Outcome(ImageState.RECEIVED, image, _fault(error))
+
+    def _note_crash(self, image: ClaimedImage, error: Exception) -> None:
+        code = self._crash_codes.get(type(error), CRASH_CODE)
+        until = self._clock() + self._policy.crash_delay
+        with self._engine.begin() as connection:
+            images.put_off(connection, image, Fault(code, repr(error)), until=until, crashed=True)
+
+    def _give_up(self, image: ClaimedImage) -> Outcome:
+        noted = image.error_code in {CRASH_CODE, *self._crash_codes.values()}
+        lost = Fault("worker_lost", f"the worker died {image.crashes} times while it worked on this photo")
+        fault = Fault(image.error_code or "", image.error_detail or "") if noted else lost
+        return self._end(image, ImageState.FAILED, fault)
+
+    def _end(self, image: ClaimedImage, state: ImageState, fault: Fault) -> Outcome:
+        with self._engine.begin() as connection:
+            images.finish(connection, image, state, now=self._clock(), fault=fault)
+        return Outcome(state, image, fault)
+
+
+def _fault(error: RetakeError) -> Fault:
+    return Fault(error.code, str(error))

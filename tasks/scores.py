@@ -1,0 +1,43 @@
+"""The scores table: one row for each photo and model."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from tasks.tables import Score
+
+
+@dataclass(frozen=True, slots=True)
+class ContentScore:
+    """What one model says of some bytes.
+
+    `reasons` are the most likely faults, whatever the score: they are told to the seller below the threshold alone,
+    and the threshold may change while the score stays.
+    """
+
+    content_sha256: bytes
+    model: str
+    score: float
+    stars: int
+    reasons: list[str]
+    attributes: dict[str, Any]
+    width: int
+    height: int
+
+
+_CONTENT_COLUMNS = [getattr(Score, field.name) for field in fields(ContentScore)]
+
+
+def find_by_content(connection: Connection, content_sha256: bytes, model: str) -> ContentScore | None:
+    """The score that the same bytes got from the same model before, if any."""
+    statement = select(*_CONTENT_COLUMNS).where(Score.content_sha256 == content_sha256, Score.model == model).limit(1)
+    row = connection.execute(statement).one_or_none()
+    return ContentScore(*row) if row else None
+
+
+def record(connection: Connection, image_pk: int, content: ContentScore, *, now: datetime) -> None:
+    """Store the score of one photo."""
+    values = {field.name: getattr(content, field.name) for field in fields(content)}
+    connection.execute(insert(Score).values(image_pk=image_pk, scored_at=now, **values))

@@ -1,0 +1,5 @@
+"""`python -m worker`: the same as `retake`."""
+
+from worker.cli import app
+
+app()

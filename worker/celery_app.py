@@ -1,0 +1,64 @@
+"""The Celery application: broker, time limits and the sweep schedule, from the settings."""
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from tasks.celery_tasks import IMAGES, NOTIFICATIONS, SWEEPS
+from worker.settings import Settings
+
+BROKER_TIMEOUT_SECONDS = 10
+# Longer than a hard time limit and the wait of one prefetched message, so that no message is handed out twice.
+VISIBILITY_LIMITS = 10
+
+
+def make_app(settings: Settings) -> Celery:
+    """Build the application; it becomes the one that shared tasks use."""
+    app = Celery("retake", broker=settings.broker_url.get_secret_value(), set_as_current=True)
+    app.conf.update(
+        imports=("tasks.celery_tasks",),
+        task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS)],
+        task_default_queue=IMAGES,
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_time_limit=settings.task_time_limit,
+        task_soft_time_limit=settings.task_soft_time_limit,
+        worker_concurrency=settings.concurrency,
+        worker_prefetch_multiplier=1,
+        worker_max_tasks_per_child=settings.max_tasks_per_child,
+        worker_max_memory_per_child=settings.max_memory_per_child,
+        worker_soft_shutdown_timeout=settings.soft_shutdown_timeout,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=_transport(settings),
+        visibility_timeout=_visibility(settings),
+        beat_schedule={
+            "sweep": {
+                "task": "retake.sweep",
+                "schedule": settings.sweep_every,
+                "options": {"queue": SWEEPS, "expires": settings.sweep_every},
+            }
+        },
+        beat_max_loop_interval=settings.sweep_every,
+    )
+    return app
+
+
+def _visibility(settings: Settings) -> float:
+    return VISIBILITY_LIMITS * settings.task_time_limit
+
+
+def _transport(settings: Settings) -> dict[str, Any]:
+    if not settings.broker_url.get_secret_value().startswith(("redis", "unix", "rediss")):
+        return {"confirm_publish": True}
+    return {
+        "visibility_timeout": _visibility(settings),
+        "socket_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": BROKER_TIMEOUT_SECONDS,
+    }

@@ -1,0 +1,20 @@
+"""The command line: `retake COMMAND`. Heavy modules load inside the commands, so that help is instant."""
+
+import typer
+
+from worker.cli import processes
+from worker.cli.errors import OneLineErrors
+
+app = typer.Typer(
+    name="retake",
+    cls=OneLineErrors,
+    help="Scores uploaded photos and asks sellers to retake the bad ones.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(processes.migrate)
+app.command()(processes.ingest)
+app.command()(processes.worker)
+app.command()(processes.beat)

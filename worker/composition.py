@@ -1,0 +1,110 @@
+"""The composition root: the one place where settings become the parts that do the work."""
+
+import os
+import socket
+from datetime import timedelta
+from functools import partial
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery
+from redis import Redis
+
+from models.judge import Judge
+from tasks.celery_tasks import Steps
+from tasks.database import make_engine
+from tasks.decode import decode
+from tasks.deliver import Deliver, DeliverPolicy
+from tasks.fetch import Fetcher, FetchPolicy
+from tasks.qualify import Qualify, QualifyPolicy
+from tasks.sweep import Sweep
+from tasks.webhook import WebhookSender
+from worker.ingest import Ingest
+from worker.settings import Settings, SettingsError
+
+STREAM_TIMEOUT_SECONDS = 10
+# A lease must outlast one attempt: the post itself, and the wait for a database on either side of it.
+DELIVER_LEASE_MARGIN_SECONDS = 40
+
+
+def make_steps(settings: Settings) -> Steps:
+    """Build what a pool process works with: its own engine, HTTP sessions and interpreter.
+
+    Raises:
+        SettingsError: the worker has nowhere to send retake requests, or no secret to sign them.
+        ModelError: the model file is missing or is not a quality model.
+    """
+    engine = make_engine(settings.database_url.get_secret_value())
+    qualify = Qualify(
+        engine,
+        Fetcher(_fetch_policy(settings)),
+        partial(decode, max_pixels=settings.image_max_pixels),
+        Judge(settings.model),
+        _qualify_policy(settings),
+        crash_codes={SoftTimeLimitExceeded: "time_limit"},
+    )
+    deliver = Deliver(engine, make_sender(settings), _deliver_policy(settings))
+    sweep = Sweep(engine, timedelta(seconds=settings.requeue_after))
+    return Steps(qualify, deliver, sweep, settings.sweep_batch)
+
+
+def make_sender(settings: Settings) -> WebhookSender:
+    """Build the webhook sender.
+
+    Raises:
+        SettingsError: RETAKE_NOTIFY_URL or RETAKE_NOTIFY_SECRET is not set.
+    """
+    if settings.notify_url is None or settings.notify_secret is None:
+        raise SettingsError("RETAKE_NOTIFY_URL and RETAKE_NOTIFY_SECRET: both are needed by the worker")
+    secrets = settings.notify_secret.get_secret_value().split()
+    return WebhookSender(settings.notify_url, secrets, timeout=settings.notify_timeout)
+
+
+def make_ingest(settings: Settings, app: Celery) -> Ingest:
+    """Build a reader of the event stream; its name in the group is this host and process."""
+    return Ingest(
+        make_stream_client(settings),
+        make_engine(settings.database_url.get_secret_value()),
+        app,
+        stream=settings.stream,
+        group=settings.group,
+        consumer=f"{socket.gethostname()}-{os.getpid()}",
+        requeue_after=timedelta(seconds=settings.requeue_after),
+    )
+
+
+def make_stream_client(settings: Settings) -> Redis:
+    """Build a client of the Redis/Valkey that holds the event stream."""
+    return Redis.from_url(
+        settings.stream_url.get_secret_value(),
+        protocol=2,
+        socket_timeout=STREAM_TIMEOUT_SECONDS,
+        socket_connect_timeout=STREAM_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+    )
+
+
+def _fetch_policy(settings: Settings) -> FetchPolicy:
+    return FetchPolicy(
+        hosts=frozenset(settings.image_hosts),
+        private_hosts=frozenset(settings.image_private_hosts),
+        max_bytes=settings.image_max_bytes,
+        connect_timeout=settings.image_connect_timeout,
+        read_timeout=settings.image_read_timeout,
+        total_timeout=settings.image_total_timeout,
+    )
+
+
+def _qualify_policy(settings: Settings) -> QualifyPolicy:
+    return QualifyPolicy(
+        threshold=settings.threshold,
+        cooldown=settings.notify_cooldown,
+        lease=timedelta(seconds=settings.lease),
+        crash_limit=settings.crash_limit,
+        fetch_schedule=settings.fetch_schedule,
+        deliver_within=timedelta(seconds=settings.requeue_after),
+    )
+
+
+def _deliver_policy(settings: Settings) -> DeliverPolicy:
+    lease = timedelta(seconds=settings.notify_timeout + DELIVER_LEASE_MARGIN_SECONDS)
+    return DeliverPolicy(schedule=settings.notify_schedule, lease=lease)

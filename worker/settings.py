@@ -1,0 +1,124 @@
+"""Every setting of every process: environment variables with the prefix RETAKE_, or files in /run/secrets."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models.errors import RetakeError
+from models.judge import DEFAULT_MODEL
+from tasks.backoff import FETCH_SCHEDULE, NOTIFY_SCHEDULE
+
+SECRETS_DIR = Path("/run/secrets")
+
+Seconds = Annotated[float, Field(gt=0)]
+Words = Annotated[tuple[str, ...], NoDecode]
+Schedule = Annotated[tuple[Seconds, ...], NoDecode]
+
+
+class SettingsError(RetakeError):
+    """A setting has a wrong value: correct it and start again."""
+
+    code = "settings_invalid"
+
+
+class Settings(BaseSettings):
+    """The settings, checked once at start. Durations are in seconds, sizes in bytes."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix="RETAKE_",
+        secrets_dir=SECRETS_DIR if SECRETS_DIR.is_dir() else None,
+        env_ignore_empty=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        extra="ignore",
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr("sqlite:///retake.db"), description="SQLite or PostgreSQL, as an SQLAlchemy URL"
+    )
+    broker_url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"), description="Celery's broker: Redis/Valkey or RabbitMQ"
+    )
+    stream_url: SecretStr = Field(
+        SecretStr("redis://localhost:6379/0"), description="the Redis/Valkey that holds the event stream"
+    )
+    stream: str = Field("ad-images", min_length=1, description="the stream that carries ad.image.uploaded")
+    group: str = Field("retake", min_length=1, description="the consumer group that reads it")
+
+    model: Path = Field(DEFAULT_MODEL, description="the model file that scores")
+    threshold: float = Field(2.5, ge=0, le=5, description="a photo scoring below it gets a retake request")
+
+    image_hosts: Words = Field(
+        (), description="hosts that images may come from, exact or *.example.com; empty: any public host"
+    )
+    image_private_hosts: Words = Field((), description="private host:port pairs that may be reached all the same")
+    image_max_bytes: int = Field(20_000_000, gt=0, description="the largest download")
+    image_max_pixels: int = Field(64_000_000, gt=0, description="the largest picture, width times height")
+    image_connect_timeout: Seconds = Field(3.05, description="to open a connection")
+    image_read_timeout: Seconds = Field(10, description="between two pieces of an answer")
+    image_total_timeout: Seconds = Field(20, description="for one download, redirects and all")
+    fetch_schedule: Schedule = Field(
+        FETCH_SCHEDULE, description="waits before a failed download is tried again; then unreachable"
+    )
+
+    notify_url: str | None = Field(None, description="where retake requests are posted; needed by the worker")
+    notify_secret: SecretStr | None = Field(
+        None, description="whsec_... that signs them; two, space-separated, while rotating"
+    )
+    notify_timeout: Seconds = Field(20, description="for one attempt")
+    notify_schedule: Schedule = Field(NOTIFY_SCHEDULE, description="waits between attempts; then dead")
+    notify_cooldown: timedelta = Field(
+        timedelta(hours=24), ge=timedelta(0), description="at most one request for an ad within it"
+    )
+
+    lease: Seconds = Field(90, description="how long a claimed photo belongs to its worker")
+    crash_limit: int = Field(3, ge=1, description="crashed attempts before a photo is failed")
+    task_soft_time_limit: Seconds = Field(45, description="a task is told to stop")
+    task_time_limit: Seconds = Field(60, description="a pool process is killed; must be below the lease")
+    requeue_after: Seconds = Field(60, description="a queued photo that nobody claimed is queued again")
+    sweep_every: Seconds = Field(5, description="between two sweeps")
+    sweep_batch: int = Field(1000, ge=1, description="the most rows a sweep queues, and the queue depth it fills up to")
+
+    concurrency: int = Field(4, ge=1, description="pool processes of one worker")
+    max_tasks_per_child: int = Field(10_000, ge=1, description="photos before a pool process is renewed")
+    max_memory_per_child: int = Field(300_000, ge=100_000, description="KiB resident before it is renewed")
+    soft_shutdown_timeout: Seconds = Field(30, description="for running tasks after SIGTERM")
+    heartbeat_file: Path | None = Field(None, description="touched by a live worker, for the health check")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console in a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
+
+    @field_validator("image_hosts", "image_private_hosts", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("fetch_schedule", "notify_schedule", mode="before")
+    @classmethod
+    def _split_seconds(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("notify_cooldown", mode="before")
+    @classmethod
+    def _seconds(cls, value: object) -> object:
+        return timedelta(seconds=float(value)) if isinstance(value, str) and value.isdigit() else value
+
+
+def load_settings() -> Settings:
+    """Read and check the environment.
+
+    Raises:
+        SettingsError: one line that names each wrong variable and what is wrong with it, never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(map(_complaint, error.errors()))) from None
+
+
+def _complaint(error: object) -> str:
+    assert isinstance(error, dict)
+    name = "RETAKE_" + str(error["loc"][0]).upper() if error["loc"] else "settings"
+    return f"{name}: {error['msg']}"
