@@ -1,0 +1,38 @@
+"""What a terminal shows of a photo: its name, its stars, its reasons."""
+
+import os
+import sys
+from collections.abc import Iterable
+from io import TextIOWrapper
+
+from rich.console import Console
+from rich.text import Text
+
+MAX_STARS = 5
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that writes a question mark for what its encoding lacks, instead of failing."""
+    stream = sys.stderr if stderr else sys.stdout
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return Console(file=stream, highlight=False)
+
+
+def printable(name: str) -> str:
+    """A file name that is safe to show: odd bytes and control characters are made visible."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def show_stars(score: float, stars: int, threshold: float) -> Text:
+    """Like ★★★★☆ 4.21, the number red where a retake is asked for."""
+    verdict = "bold red" if score < threshold else "bold green"
+    return Text.assemble(
+        ("★" * stars, "yellow"), ("☆" * (MAX_STARS - stars), "bright_black"), " ", (f"{score:.2f}", verdict)
+    )
+
+
+def show_reasons(codes: Iterable[str]) -> str:
+    """Reason codes as words: too_dark, blurry -> too dark, blurry."""
+    return ", ".join(code.replace("_", " ") for code in codes)
