@@ -7,7 +7,7 @@ goes round it: the address that was checked is the address that is connected to.
 import socket
 import ssl
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import certifi
@@ -111,6 +111,7 @@ class GuardedPools(PoolManager):
         return pool
 
 
+@cache
 def _tls_context() -> ssl.SSLContext:
     context = create_urllib3_context()
     context.load_default_certs()  # what the system, or SSL_CERT_FILE, trusts: a private image host's CA
