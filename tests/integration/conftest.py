@@ -1,0 +1,1 @@
+from real_servers import *  # noqa: F403 - fixtures
