@@ -18,9 +18,10 @@ from tasks.dead_letters import Letter
 ROWS = 20_000
 FILL = {
     "images": """
-        INSERT INTO images (id, event_source, event_id, ad_id, image_id, seller_id, image_url, state,
+        INSERT INTO images (id, event_source, event_id, ad_id, image_id, seller_id, image_url, replaces, state,
                             error_code, attempts, failures, received_at, available_at, due_at, finished_at)
         SELECT n, '/upload', 'old-' || n, 'ad' || (n / 3), 'ad' || (n / 3) || '-' || n, 's' || (n / 9), 'http://x/',
+               CASE WHEN n % 50 = 0 THEN 'ad' || (n / 3) || '-' || (n - 1) END,
                CASE WHEN n % 10 = 0 THEN 'rejected' WHEN n % 100 = 1 THEN 'received' ELSE 'scored' END,
                CASE WHEN n % 10 = 0 THEN 'truncated' END, 1, 0, :now, :now,
                CASE WHEN n % 100 = 1 THEN :now END, CASE WHEN n % 100 <> 1 THEN :now END FROM numbers""",
@@ -45,7 +46,7 @@ NUMBERS = {
 SHA = {"sqlite": "CAST(printf('%032d', n) AS BLOB)", "postgresql": "lpad(n::text, 32, '0')::bytea"}
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
 # SQLite says SCAN table, PostgreSQL says Seq Scan on table; SQLite's SCAN of an index is as long a walk.
-WALK = {"sqlite": re.compile(r"SCAN (?!\d+ CONSTANT)(\w+)"), "postgresql": re.compile(r"Seq Scan on (\w+)")}
+WALK = {"sqlite": re.compile(r"SCAN (?!(?:\d+ )?CONSTANT)(\w+)"), "postgresql": re.compile(r"Seq Scan on (\w+)")}
 
 
 @contextmanager
