@@ -25,6 +25,11 @@ def printable(name: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
+def show_name(name: str) -> Text:
+    """A file name as it is, even if it looks like markup."""
+    return Text(printable(name))
+
+
 def show_stars(score: float, stars: int, threshold: float) -> Text:
     """Like ★★★★☆ 4.21, the number red where a retake is asked for."""
     verdict = "bold red" if score < threshold else "bold green"

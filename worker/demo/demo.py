@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -113,7 +114,7 @@ def _stage(photos: Sequence[Photo], settings: Settings, folder: Path, guard: Gua
         )
         children = stack.enter_context(Children(environment, folder, guard))
         for name in PROCESSES:
-            children.start(name)
+            children.start(name, [sys.executable, "-m", "worker", name])
         yield Stage(engine, sink, stream_url, host.urls, children)
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -54,12 +54,15 @@ class Guard:
 
 
 class Children:
-    """The processes of `retake`, each in a process group of its own, so that Ctrl-C reaches the demo alone."""
+    """Child processes, each in a process group of its own, so that Ctrl-C reaches the demo alone."""
 
-    def __init__(self, environment: Mapping[str, str], logs: Path, guard: Guard) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], logs: Path, guard: Guard, stop_seconds: float = STOP_SECONDS
+    ) -> None:
         self._environment = environment
         self._logs = logs
         self._guard = guard
+        self._stop_seconds = stop_seconds
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
@@ -70,11 +73,11 @@ class Children:
     ) -> None:
         self.stop()
 
-    def start(self, name: str) -> None:
-        """Start `retake NAME`, its output going to NAME.log."""
+    def start(self, name: str, command: Sequence[str]) -> None:
+        """Start a process whose output goes to NAME.log."""
         with (self._logs / f"{name}.log").open("wb") as log:
-            child = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, "-m", "worker", name],
+            child = subprocess.Popen(  # noqa: S603 - our own programs
+                command,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -92,14 +95,14 @@ class Children:
         """
         for name, child in self._children.items():
             if child.poll() is not None:
-                raise ChildEndedError(f"retake {name} ended with status {child.returncode}")
+                raise ChildEndedError(f"{name} ended with status {child.returncode}")
 
     def stop(self) -> None:
         """Ask every child to stop, the last started first; then kill what is left in their groups."""
         children = list(reversed(self._children.values()))
         for child in children:
             child.terminate()
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + self._stop_seconds
         for child in children:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(max(0, deadline - time.monotonic()))

@@ -9,7 +9,7 @@ from rich.text import Text
 from tasks.tables import ImageState
 from worker.demo.expectations import is_bad
 from worker.demo.follow import Outcome
-from worker.terminal import printable, show_reasons, show_stars
+from worker.terminal import show_name, show_reasons, show_stars
 
 NOTHING = Text("-", "bright_black")
 STATE_STYLES = {
@@ -30,7 +30,7 @@ def outcome_table(rows: Iterable[tuple[str, Outcome]], threshold: float) -> Tabl
     table.add_column("Notified", no_wrap=True)
     for name, outcome in rows:
         table.add_row(
-            printable(name), _state(outcome), _score(outcome, threshold), _why(outcome, threshold), _notified(outcome)
+            show_name(name), _state(outcome), _score(outcome, threshold), _why(outcome, threshold), _notified(outcome)
         )
     return table
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from models.errors import RetakeError
 from models.judge import Judgement
 from models.reasons import TIPS
-from worker.terminal import printable, show_reasons, show_stars
+from worker.terminal import printable, show_name, show_reasons, show_stars
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def _table(files: Iterable[Scored], threshold: float) -> Table:
     table.add_column("Reasons", no_wrap=True)
     table.add_column("What to tell the seller")
     for file in files:
-        name = printable(file.path)
+        name = show_name(file.path)
         if isinstance(file.result, RetakeError):
             table.add_row(name, Text("no score", "red"), *_error(file.result))
         else:
@@ -43,7 +43,7 @@ def _table(files: Iterable[Scored], threshold: float) -> Table:
     return table
 
 
-def _add_judgement(table: Table, name: str, judgement: Judgement, threshold: float) -> None:
+def _add_judgement(table: Table, name: Text, judgement: Judgement, threshold: float) -> None:
     """A row for each reason, so that every tip stands beside its reason; the first also names the photo."""
     score = show_stars(judgement.score, judgement.stars, threshold)
     whys = [(show_reasons([reason]), TIPS[reason]) for reason in judgement.reasons(threshold)]
