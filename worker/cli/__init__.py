@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli import processes
+from worker.cli import demo, processes, publish, score
 from worker.cli.errors import OneLineErrors
 
 app = typer.Typer(
@@ -14,6 +14,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(demo.demo)
+app.command()(score.score)
+app.command()(publish.publish)
 app.command()(processes.migrate)
 app.command()(processes.ingest)
 app.command()(processes.worker)
