@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.errors import RetakeError
@@ -49,7 +50,9 @@ class Settings(BaseSettings):
     group: str = Field("retake", min_length=1, description="the consumer group that reads it")
 
     model: Path = Field(DEFAULT_MODEL, description="the model file that scores")
-    threshold: float = Field(2.5, ge=0, le=5, description="a photo scoring below it gets a retake request")
+    threshold: float = Field(
+        2.5, ge=0, le=5, allow_inf_nan=False, description="a photo scoring below it gets a retake request"
+    )
 
     image_hosts: Words = Field(
         (), description="hosts that images may come from, exact or *.example.com; empty: any public host"
@@ -90,6 +93,14 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console in a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
 
+    @model_validator(mode="after")
+    def _limits_nest(self) -> Self:
+        if self.task_soft_time_limit >= self.task_time_limit:
+            raise ValueError("RETAKE_TASK_SOFT_TIME_LIMIT must be below RETAKE_TASK_TIME_LIMIT")
+        if self.task_time_limit >= self.lease:
+            raise ValueError("RETAKE_TASK_TIME_LIMIT must be below RETAKE_LEASE, or two workers score one photo")
+        return self
+
     @field_validator("image_hosts", "image_private_hosts", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
@@ -103,7 +114,11 @@ class Settings(BaseSettings):
     @field_validator("notify_cooldown", mode="before")
     @classmethod
     def _seconds(cls, value: object) -> object:
-        return timedelta(seconds=float(value)) if isinstance(value, str) and value.isdigit() else value
+        # pydantic reads a text as ISO 8601; here durations are seconds, as in all other settings.
+        try:
+            return timedelta(seconds=float(value)) if isinstance(value, str) else value
+        except (ValueError, OverflowError):
+            raise ValueError("must be a number of seconds") from None
 
 
 def load_settings() -> Settings:
@@ -118,7 +133,6 @@ def load_settings() -> Settings:
         raise SettingsError("; ".join(map(_complaint, error.errors()))) from None
 
 
-def _complaint(error: object) -> str:
-    assert isinstance(error, dict)
-    name = "RETAKE_" + str(error["loc"][0]).upper() if error["loc"] else "settings"
-    return f"{name}: {error['msg']}"
+def _complaint(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    return f"RETAKE_{error['loc'][0]}".upper() + f": {message}" if error["loc"] else message
