@@ -58,13 +58,14 @@ def _check(event: str, host: str | bytes | None, *, numeric: bool) -> None:
     name = host.decode(errors="replace") if isinstance(host, bytes) else host or ""
     if name.lower() in _NAMES or name == socket.gethostname():
         return
-    address = _address(name)
+    address = numeric_address(name)
     if address is None or not (address.is_loopback or numeric):
         _write_down(f"{os.getpid()} {event} {name}")
         raise LeftTheMachineError(f"{event} to {name} would leave this machine")
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def numeric_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address in any spelling that the C library takes; None for a name."""
     try:
         address = ipaddress.ip_address(name)
     except ValueError:
