@@ -148,6 +148,12 @@ Index(
     sqlite_where=Image.error_code.is_not(None),
 )
 Index("ix_images_finished_at", Image.finished_at)
+Index(
+    "ix_images_error_ad_id",
+    Image.ad_id,
+    postgresql_where=Image.error_code.is_not(None),
+    sqlite_where=Image.error_code.is_not(None),
+)
 
 
 class Score(Base):
@@ -227,3 +233,12 @@ class DeadLetter(Base):
     replayed_at: Mapped[datetime | None]
 
     __table_args__ = (UniqueConstraint("stream", "entry_id"),)
+
+
+Index(
+    "ix_dead_letters_open",
+    DeadLetter.code,
+    DeadLetter.created_at,
+    postgresql_where=DeadLetter.replayed_at.is_(None),
+    sqlite_where=DeadLetter.replayed_at.is_(None),
+)
