@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 
 from models.errors import RetakeError
 from tasks.errors import EventNotJson, EventTooLarge, EventType, EventUrl, EventVersion, InvalidEvent
@@ -425,3 +426,20 @@ def test_an_event_that_grew_too_large_is_not_written() -> None:
     grown = event.model_copy(update={"source": "s" * 255})
     with pytest.raises(EventTooLarge):
         grown.to_json()
+
+
+def test_a_published_event_is_a_cloudevent_to_the_public_sdk() -> None:
+    event = new_event(ad_id="1", image_id="2", seller_id="3", image_url="https://img.example.com/1.jpg")
+    seen = from_structured_event(HTTPMessage({"content-type": "application/cloudevents+json"}, event.to_json()))
+    assert (seen.get_specversion(), seen.get_id(), seen.get_source()) == ("1.0", event.id, "/upload-service")
+    assert (seen.get_type(), seen.get_time(), seen.get_datacontenttype()) == (
+        "ad.image.uploaded",
+        event.time,
+        "application/json",
+    )
+    assert seen.get_data() == {
+        "ad_id": "1",
+        "image_id": "2",
+        "seller_id": "3",
+        "image_url": "https://img.example.com/1.jpg",
+    }
