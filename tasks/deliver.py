@@ -1,15 +1,18 @@
 """What is done for one retake request: claim, post, and note what the receiver said."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
 from sqlalchemy import Engine
 
 from tasks import outbox
 from tasks.backoff import NOTIFY_SCHEDULE, next_delay
 from tasks.clock import Clock, utc_now
 from tasks.outbox import ClaimedNotification
+from tasks.stages import UNWATCHED, Stages
 from tasks.tables import NotificationState
 from tasks.webhook import Delivery
 
@@ -41,11 +44,19 @@ class Attempt:
 class Deliver:
     """The step from a pending request to a delivered or dead one; a copy of it carries the same webhook-id."""
 
-    def __init__(self, engine: Engine, sender: Sends, policy: DeliverPolicy, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        sender: Sends,
+        policy: DeliverPolicy,
+        clock: Clock = utc_now,
+        stages: Stages = UNWATCHED,
+    ) -> None:
         self._engine = engine
         self._sender = sender
         self._policy = policy
         self._clock = clock
+        self._stages = stages
 
     def __call__(self, notification_pk: int) -> Attempt:
         """Make one attempt.
@@ -57,7 +68,9 @@ class Deliver:
             claimed = outbox.claim(connection, notification_pk, now=self._clock(), lease=self._policy.lease)
         if claimed is None:
             return Attempt()
-        delivery = self._sender.send(claimed.webhook_id, claimed.body.encode())
+        structlog.contextvars.bind_contextvars(webhook_id=claimed.webhook_id, ad_id=claimed.ad_id)
+        with self._stages.join("deliver", _traceparent(claimed.body)):
+            delivery = self._sender.send(claimed.webhook_id, claimed.body.encode())
         return Attempt(self._settle(claimed, delivery), claimed, delivery)
 
     def _settle(self, claimed: ClaimedNotification, delivery: Delivery) -> NotificationState:
@@ -78,3 +91,9 @@ class Deliver:
         if delivery.outcome == "gone":
             return None
         return next_delay(claimed.attempts, self._policy.schedule, delivery.retry_after)
+
+
+def _traceparent(body: str) -> str | None:
+    """The trace that a request belongs to."""
+    given = json.loads(body).get("traceparent")
+    return given if isinstance(given, str) else None

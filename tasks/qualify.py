@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
+import structlog
 from PIL import Image as PillowImage
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +22,7 @@ from tasks.decode import DecodedImage
 from tasks.errors import DecodeError, FetchError, LeaseLostError
 from tasks.images import ClaimedImage, Fault
 from tasks.scores import ContentScore
+from tasks.stages import UNWATCHED, Stages
 from tasks.tables import ImageState
 from tasks.webhook import RetakeRequest, new_webhook_id, to_body
 
@@ -58,12 +60,17 @@ class QualifyPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one attempt: `received` means that it will be tried again, no state that it was not ours to do."""
+    """What came of one attempt: `received` means that it will be tried again, no state that it was not ours to do.
+
+    `reasons` are told to the seller: there are none at or above the threshold.
+    """
 
     state: ImageState | None = None
     image: ClaimedImage | None = None
     fault: Fault | None = None
     score: float | None = None
+    model: str | None = None
+    reasons: tuple[str, ...] = ()
     reused: bool = False
     notification_pk: int | None = None
 
@@ -80,6 +87,7 @@ class Qualify:
         policy: QualifyPolicy,
         crash_codes: Mapping[type[Exception], str] | None = None,
         clock: Clock = utc_now,
+        stages: Stages = UNWATCHED,
     ) -> None:
         self._engine = engine
         self._fetcher = fetcher
@@ -88,6 +96,7 @@ class Qualify:
         self._policy = policy
         self._crash_codes: dict[type[Exception], str] = {MemoryError: "out_of_memory", **(crash_codes or {})}
         self._clock = clock
+        self._stages = stages
 
     def __call__(self, image_pk: int) -> Outcome:
         """Qualify one photo.
@@ -101,6 +110,11 @@ class Qualify:
             image = images.claim(connection, image_pk, now=self._clock(), lease=self._policy.lease)
         if image is None:
             return Outcome()
+        structlog.contextvars.bind_contextvars(event_id=image.event_id, ad_id=image.ad_id, image_id=image.image_id)
+        with self._stages.join("qualify", image.traceparent) as traceparent:
+            return self._qualify(replace(image, traceparent=traceparent))
+
+    def _qualify(self, image: ClaimedImage) -> Outcome:
         if image.crashes >= self._policy.crash_limit:
             return self._give_up(image)
         try:
@@ -116,24 +130,29 @@ class Qualify:
             raise
 
     def _attempt(self, image: ClaimedImage) -> Outcome:
-        data = self._fetcher.fetch(image.image_url)
+        with self._stages.stage("fetch"):
+            data = self._fetcher.fetch(image.image_url)
         content_sha256 = hashlib.sha256(data).digest()
         with reading(self._engine) as connection:
             known = scores.find_by_content(connection, content_sha256, self._judge.model)
         content = known or self._score(data, content_sha256)
-        with self._engine.begin() as connection:
+        with self._stages.stage("store"), self._engine.begin() as connection:
             notification_pk = self._store(connection, image, content)
         return Outcome(
             ImageState.SCORED,
             image,
             score=content.score,
+            model=content.model,
+            reasons=tuple(content.reasons) if content.score < self._policy.threshold else (),
             reused=known is not None,
             notification_pk=notification_pk,
         )
 
     def _score(self, data: bytes, content_sha256: bytes) -> ContentScore:
-        decoded = self._decode(data)
-        judgement = self._judge.judge(decoded.image)
+        with self._stages.stage("decode"):
+            decoded = self._decode(data)
+        with self._stages.stage("score"):
+            judgement = self._judge.judge(decoded.image)
         return ContentScore(
             content_sha256=content_sha256,
             model=judgement.model,
