@@ -15,6 +15,7 @@ from tasks.tables import ImageState, NotificationState
 IMAGES = "retake.images"
 NOTIFICATIONS = "retake.notifications"
 SWEEPS = "retake.sweeps"
+ROUTES = {"retake.qualify": IMAGES, "retake.deliver": NOTIFICATIONS, "retake.sweep": SWEEPS}
 _STEPS = "retake_steps"
 
 log = structlog.get_logger()
@@ -32,7 +33,7 @@ class Steps:
     sweep_batch: int
 
 
-@shared_task(name="retake.qualify", bind=True, queue=IMAGES)
+@shared_task(name="retake.qualify", bind=True)
 def qualify(self: Task[Any, None], image_pk: int) -> None:
     """Qualify one photo, and deliver the request that comes of it, if any."""
     try:
@@ -45,7 +46,7 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
         deliver.delay(outcome.notification_pk)
 
 
-@shared_task(name="retake.deliver", bind=True, queue=NOTIFICATIONS)
+@shared_task(name="retake.deliver", bind=True)
 def deliver(self: Task[Any, None], notification_pk: int) -> None:
     """Make one attempt to deliver a retake request."""
     try:
@@ -56,7 +57,7 @@ def deliver(self: Task[Any, None], notification_pk: int) -> None:
     _report_attempt(notification_pk, attempt)
 
 
-@shared_task(name="retake.sweep", bind=True, queue=SWEEPS)
+@shared_task(name="retake.sweep", bind=True)
 def sweep(self: Task[[], None]) -> None:
     """Queue again what is due; a long queue already holds work enough."""
     steps = _steps(self)

@@ -5,10 +5,12 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from tasks.celery_tasks import IMAGES, NOTIFICATIONS, SWEEPS
+from tasks.celery_tasks import IMAGES, NOTIFICATIONS, ROUTES, SWEEPS
 from worker.settings import Settings
 
 BROKER_TIMEOUT_SECONDS = 10
+# A pool process on a busy machine takes a while to load; Celery kills and replaces it after 4 s if not told otherwise.
+PROCESS_START_SECONDS = 60.0
 # Longer than a hard time limit and the wait of one prefetched message, so that no message is handed out twice.
 VISIBILITY_LIMITS = 10
 
@@ -19,6 +21,7 @@ def make_app(settings: Settings) -> Celery:
     app.conf.update(
         imports=("tasks.celery_tasks",),
         task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS)],
+        task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
         task_default_queue=IMAGES,
         accept_content=["json"],
         task_serializer="json",
@@ -28,6 +31,7 @@ def make_app(settings: Settings) -> Celery:
         task_soft_time_limit=settings.task_soft_time_limit,
         worker_concurrency=settings.concurrency,
         worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=PROCESS_START_SECONDS,
         worker_max_tasks_per_child=settings.max_tasks_per_child,
         worker_max_memory_per_child=settings.max_memory_per_child,
         worker_soft_shutdown_timeout=settings.soft_shutdown_timeout,
@@ -40,7 +44,7 @@ def make_app(settings: Settings) -> Celery:
             "sweep": {
                 "task": "retake.sweep",
                 "schedule": settings.sweep_every,
-                "options": {"queue": SWEEPS, "expires": settings.sweep_every},
+                "options": {"expires": settings.sweep_every},
             }
         },
         beat_max_loop_interval=settings.sweep_every,
