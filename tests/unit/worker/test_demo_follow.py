@@ -23,7 +23,7 @@ SCORED = Outcome("scored", score=1.0, stars=1)
 
 
 @pytest.fixture
-def engine(sqlite_url: str) -> Iterator[Engine]:
+def sqlite_engine(sqlite_url: str) -> Iterator[Engine]:
     engine = make_engine(sqlite_url)
     yield engine
     engine.dispose()
@@ -81,10 +81,12 @@ def test_following_ends_with_what_the_check_raises() -> None:
         follow(lambda: [Outcome()], check, ["a"], quiet())
 
 
-def test_outcomes_come_in_the_order_asked_for_with_what_is_known_of_each(engine: Engine, clock: TurnedClock) -> None:
-    bad = received_and_claimed(engine, clock(), "ad1-1")
-    scored(engine, bad, 1.0, clock())
-    with engine.begin() as connection:
+def test_outcomes_come_in_the_order_asked_for_with_what_is_known_of_each(
+    sqlite_engine: Engine, clock: TurnedClock
+) -> None:
+    bad = received_and_claimed(sqlite_engine, clock(), "ad1-1")
+    scored(sqlite_engine, bad, 1.0, clock())
+    with sqlite_engine.begin() as connection:
         outbox.write(
             connection,
             bad,
@@ -95,11 +97,11 @@ def test_outcomes_come_in_the_order_asked_for_with_what_is_known_of_each(engine:
             cooldown=timedelta(hours=1),
             deliver_by=clock(),
         )
-    missing = received_and_claimed(engine, clock(), "ad2-1")
-    with engine.begin() as connection:
+    missing = received_and_claimed(sqlite_engine, clock(), "ad2-1")
+    with sqlite_engine.begin() as connection:
         images.finish(connection, missing, ImageState.UNREACHABLE, now=clock(), fault=Fault("not_found", "404"))
 
-    outcomes = read_outcomes(engine, {"msg_1": EVENT}, ["ad3-1", "ad2-1", "ad1-1"])
+    outcomes = read_outcomes(sqlite_engine, {"msg_1": EVENT}, ["ad3-1", "ad2-1", "ad1-1"])
 
     assert outcomes == [
         Outcome(),
