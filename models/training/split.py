@@ -1,5 +1,6 @@
 """Photos to parts: train, valid and test, so that near-duplicates never meet across a border."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,13 +72,23 @@ def strata(labels: Sequence[Label]) -> list[str]:
 
 def fold(labels: Sequence[Label], groups: NDArray[np.int32]) -> NDArray[np.int32]:
     """Deal whole groups into folds of like size and strata, the same way every time."""
-    if len(set(groups.tolist())) < FOLDS:
-        raise TrainingError(f"{len(set(groups.tolist()))} groups of photos cannot be dealt into {FOLDS} folds")
+    found = len(np.unique(groups))
+    if found < FOLDS:
+        raise TrainingError(f"photos.csv: {found} groups of photos cannot be dealt into {FOLDS} folds")
     folds = np.zeros(len(labels), dtype=np.int32)
     dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED)
-    for number, (_, held_out) in enumerate(dealer.split(folds, strata(labels), groups)):
-        folds[held_out] = number
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # such strata are dealt as they fall
+        for number, (_, held_out) in enumerate(dealer.split(folds, _numbered(strata(labels)), groups)):
+            folds[held_out] = number
     return folds
+
+
+def _numbered(names: Sequence[str]) -> NDArray[np.int32]:
+    """Number the strata, those too small for every fold together as 0."""
+    count = Counter(names)
+    number = {name: index for index, name in enumerate(sorted(count), start=1) if count[name] >= FOLDS}
+    return np.array([number.get(name, 0) for name in names], dtype=np.int32)
 
 
 def check_classes(labels: Sequence[Label], places: Sequence[Place]) -> None:
@@ -86,7 +97,7 @@ def check_classes(labels: Sequence[Label], places: Sequence[Place]) -> None:
     for part in dict.fromkeys(PARTS):
         for is_good, word in ((True, "good"), (False, "bad")):
             if (part, is_good) not in seen:
-                raise TrainingError(f"split.csv: part {part} has no {word} photo: more votes or photos are needed")
+                raise TrainingError(f"split.csv: part {part} has no {word} photo: more photos are needed")
 
 
 def split(labels: Sequence[Label]) -> list[Place]:
