@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, delete, exists, insert, literal, select, update
 
@@ -9,6 +10,25 @@ from tasks.database import insert_into
 from tasks.errors import LeaseLostError
 from tasks.images import ClaimedImage
 from tasks.tables import Cooldown, Image, ImageState, Notification, NotificationState, Score
+
+
+class NamesPhoto(Protocol):
+    """Whose photo it is, and its own name."""
+
+    @property
+    def ad_id(self) -> str: ...  # noqa: D102
+    @property
+    def image_id(self) -> str: ...  # noqa: D102
+    @property
+    def seller_id(self) -> str: ...  # noqa: D102
+
+
+class PhotoNames(NamedTuple):
+    """The names of a photo that nobody has claimed."""
+
+    ad_id: str
+    image_id: str
+    seller_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +162,31 @@ def bury(connection: Connection, claimed: ClaimedNotification, status: int | Non
     connection.execute(delete(Cooldown).where(Cooldown.ad_id == claimed.ad_id))
 
 
+def revive(
+    connection: Connection, pk: int, *, threshold: float, now: datetime, cooldown: timedelta
+) -> NotificationState | None:
+    """Decide anew about a dead request, as `write` does about a new one; None if it is not dead.
+
+    The attempts start anew: whoever claimed it before has ended, for a dead request is nobody's.
+    """
+    dead = (
+        select(Image.ad_id, Image.image_id, Image.seller_id)
+        .join(Notification, Notification.image_pk == Image.id)
+        .where(Notification.id == pk, Notification.state == NotificationState.DEAD)
+        .with_for_update(of=Notification)
+    )
+    row = connection.execute(dead).one_or_none()
+    if row is None:
+        return None
+    state = _first_state(connection, PhotoNames(*row), threshold=threshold, now=now, cooldown=cooldown)
+    statement = update(Notification).where(Notification.id == pk)
+    if state is NotificationState.PENDING:
+        fresh = {"attempts": 0, "last_status": None, "error_code": None, "available_at": now, "due_at": now}
+        statement = statement.values(**fresh)
+    connection.execute(statement.values(state=state))
+    return state
+
+
 def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
     """Keys of requests whose time has come, at most `limit`, each put off to `again_at` for other sweepers."""
     due = (
@@ -156,7 +201,7 @@ def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit
 
 
 def _first_state(
-    connection: Connection, image: ClaimedImage, *, threshold: float, now: datetime, cooldown: timedelta
+    connection: Connection, image: NamesPhoto, *, threshold: float, now: datetime, cooldown: timedelta
 ) -> NotificationState:
     if _has_good_retake(connection, image, threshold):
         return NotificationState.SUPERSEDED
@@ -165,7 +210,7 @@ def _first_state(
     return NotificationState.PENDING
 
 
-def _has_good_retake(connection: Connection, image: ClaimedImage, threshold: float) -> bool:
+def _has_good_retake(connection: Connection, image: NamesPhoto, threshold: float) -> bool:
     retake = (
         exists()
         .where(
