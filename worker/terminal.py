@@ -5,7 +5,9 @@ import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 MAX_STARS = 5
@@ -17,6 +19,11 @@ def make_console(*, stderr: bool = False) -> Console:
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
     return Console(file=stream, highlight=False)
+
+
+def make_table() -> Table:
+    """An empty table in the one style that all commands use."""
+    return Table(box=box.SIMPLE_HEAD, border_style="bright_black", header_style="bold", pad_edge=False)
 
 
 def printable(name: str) -> str:

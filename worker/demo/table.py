@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from tasks.tables import ImageState
 from worker.demo.expectations import is_bad
 from worker.demo.follow import Outcome
-from worker.terminal import show_name, show_reasons, show_stars
+from worker.terminal import make_table, show_name, show_reasons, show_stars
 
 NOTHING = Text("-", "bright_black")
 STATE_STYLES = {
@@ -22,7 +21,7 @@ STATE_STYLES = {
 
 def outcome_table(rows: Iterable[tuple[str, Outcome]], threshold: float) -> Table:
     """A row for each photo: its name, state, stars, reasons, and whether its seller was asked for a retake."""
-    table = Table(box=box.ROUNDED, border_style="bright_black", header_style="bold")
+    table = make_table()
     table.add_column("Photo", overflow="fold")
     table.add_column("State")
     table.add_column("Score", no_wrap=True)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +10,7 @@ from rich.text import Text
 from models.errors import RetakeError
 from models.judge import Judgement
 from models.reasons import TIPS
-from worker.terminal import printable, show_name, show_reasons, show_stars
+from worker.terminal import make_table, printable, show_name, show_reasons, show_stars
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ def score_report(files: Sequence[Scored], threshold: float) -> Group:
 
 
 def _table(files: Iterable[Scored], threshold: float) -> Table:
-    table = Table(box=box.ROUNDED, border_style="bright_black", header_style="bold")
+    table = make_table()
     table.add_column("Photo", overflow="fold")
     table.add_column("Score", no_wrap=True)
     table.add_column("Reasons", no_wrap=True)
@@ -39,7 +38,6 @@ def _table(files: Iterable[Scored], threshold: float) -> Table:
             table.add_row(name, Text("no score", "red"), *_error(file.result))
         else:
             _add_judgement(table, name, file.result, threshold)
-        table.add_section()
     return table
 
 

@@ -1,3 +1,4 @@
+import re
 from io import StringIO
 from typing import Any
 
@@ -14,7 +15,7 @@ def row_of(name: str, outcome: Outcome) -> list[str]:
     console = Console(file=StringIO(), width=120)
     console.print(outcome_table([(name, outcome)], threshold=2.5))
     line = console.file.getvalue().splitlines()[3]  # type: ignore[attr-defined]
-    return [cell.strip() for cell in line.strip("│").split("│")]
+    return re.split(r"\s{2,}", line.strip())
 
 
 @pytest.mark.parametrize(
