@@ -6,8 +6,7 @@ import socket
 import struct
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,6 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_host import Script, ScriptedHost
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from models.reasons import ReasonCode
@@ -98,30 +100,6 @@ def closing_sender(url: str, *secrets: str, timeout: float = 20.0) -> Iterator[W
         yield made
     finally:
         made.close()
-
-
-@contextmanager
-def raw_server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """Give each connection to `serve`, which need not speak HTTP; yield the URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    try:
-                        serve(connection)
-                    except OSError:
-                        continue
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/hooks"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join()
 
 
 def a_request(text: str = "981234") -> RetakeRequest:
@@ -328,66 +306,24 @@ def test_nothing_secret_is_logged(receiver: Receiver, caplog: pytest.LogCaptureF
         assert secret not in caplog.text
 
 
-def read_request(connection: socket.socket) -> None:
-    received = b""
-    while b"\r\n\r\n" not in received:
-        received += connection.recv(65_536)
-
-
 def reset(connection: socket.socket) -> None:
-    read_request(connection)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def hang_up(connection: socket.socket) -> None:
-    read_request(connection)
+    connection.shutdown(socket.SHUT_RDWR)
 
 
 def talk_nonsense(connection: socket.socket) -> None:
-    read_request(connection)
     connection.sendall(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
 
 
 def break_off(connection: socket.socket) -> None:
-    read_request(connection)
     connection.sendall(b"HTTP/1.1 20")
 
 
-def say_nothing(connection: socket.socket) -> None:
-    while connection.recv(65_536):
-        pass
-
-
-def drip(connection: socket.socket, start: bytes, drop: bytes) -> None:
-    read_request(connection)
-    connection.sendall(start)
-    while True:
-        connection.sendall(drop)
-        time.sleep(0.01)
-
-
-def drip_status(connection: socket.socket) -> None:
-    drip(connection, b"HTTP/1.1 200 O", b"K")
-
-
-def drip_headers(connection: socket.socket) -> None:
-    drip(connection, b"HTTP/1.1 200 OK\r\n", b"A: b\r\n")
-
-
-def drip_continue(connection: socket.socket) -> None:
-    drip(connection, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def drip_body(connection: socket.socket) -> None:
-    drip(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b".")
-
-
-def drip_chunks(connection: socket.socket) -> None:
-    drip(connection, b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n.\r\n")
-
-
 def flood(connection: socket.socket) -> None:
-    read_request(connection)
     connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * MAX_ANSWER_BYTES)
 
 
@@ -401,29 +337,94 @@ def flood(connection: socket.socket) -> None:
         (flood, "too_large"),
     ],
 )
-def test_a_broken_receiver_is_tried_again(serve: Callable[[socket.socket], None], code: str) -> None:
-    with raw_server(serve) as url, closing_sender(url) as sender:
+def test_a_broken_receiver_is_tried_again(serve: Script, code: str) -> None:
+    with ScriptedHost({"/": serve}) as host, closing_sender(host.url()) as sender:
         assert send(sender) == Delivery("retry", error_code=code)
 
 
-@pytest.mark.parametrize("serve", [say_nothing, drip_status, drip_continue])
-def test_a_receiver_that_never_ends_cannot_hold_the_sender(serve: Callable[[socket.socket], None]) -> None:
-    with raw_server(serve) as url, closing_sender(url, timeout=PATIENCE) as sender:
-        assert send(sender) == Delivery("retry", error_code="timeout")
+def deliver_to_a_drip(start: bytes, drop: bytes, attempts: int = 1) -> list[Delivery]:
+    """Send to a receiver that begins with `start` and then gives `drop` after `drop`, for ever."""
 
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            host.pause(0.01)
+            connection.sendall(drop)
 
-def test_endless_headers_cannot_hold_the_sender() -> None:
-    with raw_server(drip_headers) as url, closing_sender(url, timeout=PATIENCE) as sender:
-        assert send(sender).outcome == "retry"
+    with ScriptedHost({"/": drip}) as host, closing_sender(host.url(), timeout=PATIENCE) as sender:
+        return [send(sender) for _ in range(attempts)]
 
 
 @pytest.mark.parametrize(
-    ("serve", "delivery"),
-    [(drip_body, Delivery("delivered", 200)), (drip_chunks, Delivery("retry", 503, "http_503"))],
+    ("start", "drop"),
+    [(b"", b""), (b"HTTP/1.1 200 O", b"K"), (b"", b"HTTP/1.1 100 Continue\r\n\r\n"), (b"HTTP/1.1 200 OK\r\nA: ", b"b")],
+    ids=["silence", "status", "continue", "header"],
 )
-def test_an_endless_body_changes_nothing(serve: Callable[[socket.socket], None], delivery: Delivery) -> None:
-    with raw_server(serve) as url, closing_sender(url, timeout=PATIENCE) as sender:
-        assert [send(sender) for _ in range(2)] == [delivery] * 2
+def test_a_receiver_that_never_ends_cannot_hold_the_sender(start: bytes, drop: bytes) -> None:
+    assert deliver_to_a_drip(start, drop) == [Delivery("retry", error_code="timeout")]
+
+
+def test_endless_headers_cannot_hold_the_sender() -> None:
+    (delivery,) = deliver_to_a_drip(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n")
+    assert (delivery.outcome, delivery.status) == ("retry", None)
+
+
+@pytest.mark.parametrize(
+    ("start", "drop", "delivery"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b".", Delivery("delivered", 200)),
+        (b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n.\r\n", Delivery("retry", 503, "http_503")),
+    ],
+    ids=["length", "chunks"],
+)
+def test_an_endless_body_changes_nothing(start: bytes, drop: bytes, delivery: Delivery) -> None:
+    assert deliver_to_a_drip(start, drop, attempts=2) == [delivery] * 2
+
+
+heads = st.lists(
+    st.sampled_from(
+        [
+            b"Content-Length: 5",
+            b"Content-Length: x",
+            b"Content-Length: -1",
+            b"Transfer-Encoding: chunked",
+            b"Retry-After: 5",
+            b"Content-Encoding: gzip",
+            b"Location: http://127.0.0.1:1/",
+            b"Connection: close",
+            b": ",
+            b"\xff\xfe: \x00",
+            b" folded",
+        ]
+    ),
+    max_size=4,
+)
+answers = st.binary(max_size=200) | st.builds(
+    lambda status, head, body: b"HTTP/1.1 %d X\r\n%b\r\n\r\n%b" % (status, b"\r\n".join(head), body),
+    st.integers(0, 1000),
+    heads,
+    st.binary(max_size=50)
+    | st.sampled_from([b"5\r\nhello\r\n0\r\n\r\n", b"g\r\n", b"ffffffffffffffffffff\r\n", b"\x1f\x8b"]),
+)
+
+
+def test_whatever_is_answered_becomes_a_delivery() -> None:
+    script: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.sendall(script[-1])
+        connection.shutdown(socket.SHUT_WR)
+
+    @settings(deadline=None)
+    @given(answers)
+    def check(answer: bytes) -> None:
+        script.append(answer)
+        delivery = send(curious)
+        assert delivery.outcome in {"delivered", "retry", "gone"}
+        assert (delivery.outcome == "delivered") == (delivery.error_code is None)
+
+    with ScriptedHost({"/": serve}) as host, closing_sender(host.url(), timeout=5) as curious:
+        check()
 
 
 def test_a_receiver_that_is_not_there_is_tried_again() -> None:
@@ -431,6 +432,23 @@ def test_a_receiver_that_is_not_there_is_tried_again() -> None:
         port = listener.getsockname()[1]
     with closing_sender(f"http://127.0.0.1:{port}/") as sender:
         assert send(sender) == Delivery("retry", error_code="connection_failed")
+
+
+def test_a_name_that_leads_nowhere_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    with closing_sender("https://sellers.example.com/") as sender:
+        assert send(sender) == Delivery("retry", error_code="dns_failed")
+
+
+def test_a_name_server_that_does_not_answer_cannot_hold_the_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait() and [])
+    with closing_sender("https://sellers.example.com/", timeout=PATIENCE) as sender:
+        assert send(sender) == Delivery("retry", error_code="timeout")
+    answered.set()
 
 
 def test_a_receiver_without_tls_under_an_https_address_is_tried_again(receiver: Receiver) -> None:
