@@ -1,6 +1,6 @@
 """The Celery tasks: a few lines each, around the steps that know no queue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import structlog
@@ -23,6 +23,22 @@ _IMAGE_LINES = {state: f"image.{state}" for state in ImageState}
 _NOTIFICATION_LINES = {state: f"notification.{state}" for state in NotificationState}
 
 
+class Counts:
+    """Is told what the tasks do; this one counts nothing."""
+
+    def image(self, outcome: Outcome) -> None:
+        """An attempt at a photo has ended."""
+
+    def notification(self, attempt: Attempt) -> None:
+        """An attempt to deliver a request has ended."""
+
+    def lease_lost(self, task: str) -> None:
+        """A result came too late."""
+
+    def swept(self, task: str, rows: int) -> None:
+        """Rows were queued again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """What the tasks call; the worker's composition root builds it in every pool process."""
@@ -31,16 +47,20 @@ class Steps:
     deliver: Deliver
     sweep: Sweep
     sweep_batch: int
+    counts: Counts = field(default_factory=Counts)
 
 
 @shared_task(name="retake.qualify", bind=True)
 def qualify(self: Task[Any, None], image_pk: int) -> None:
     """Qualify one photo, and deliver the request that comes of it, if any."""
+    steps = _steps(self)
     try:
-        outcome = _steps(self).qualify(image_pk)
+        outcome = steps.qualify(image_pk)
     except LeaseLostError as error:
+        steps.counts.lease_lost("qualify")
         log.warning("image.lease_lost", image_pk=image_pk, reason=str(error))
         return
+    steps.counts.image(outcome)
     _report_outcome(image_pk, outcome)
     if outcome.notification_pk is not None:
         deliver.delay(outcome.notification_pk)
@@ -49,11 +69,14 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
 @shared_task(name="retake.deliver", bind=True)
 def deliver(self: Task[Any, None], notification_pk: int) -> None:
     """Make one attempt to deliver a retake request."""
+    steps = _steps(self)
     try:
-        attempt = _steps(self).deliver(notification_pk)
+        attempt = steps.deliver(notification_pk)
     except LeaseLostError as error:
+        steps.counts.lease_lost("deliver")
         log.warning("notification.lease_lost", notification_pk=notification_pk, reason=str(error))
         return
+    steps.counts.notification(attempt)
     _report_attempt(notification_pk, attempt)
 
 
@@ -67,6 +90,8 @@ def sweep(self: Task[[], None]) -> None:
         qualify.delay(pk)
     for pk in swept.notifications:
         deliver.delay(pk)
+    steps.counts.swept("qualify", len(swept.images))
+    steps.counts.swept("deliver", len(swept.notifications))
     if swept.images or swept.notifications:
         log.info("swept", images=len(swept.images), notifications=len(swept.notifications))
 
@@ -92,9 +117,6 @@ def _report_outcome(image_pk: int, outcome: Outcome) -> None:
         return
     log.info(
         _IMAGE_LINES[outcome.state],
-        event_id=outcome.image.event_id,
-        ad_id=outcome.image.ad_id,
-        image_id=outcome.image.image_id,
         attempt=outcome.image.attempts,
         score=outcome.score,
         reused=outcome.reused or None,
@@ -109,8 +131,6 @@ def _report_attempt(notification_pk: int, attempt: Attempt) -> None:
         return
     log.info(
         _NOTIFICATION_LINES[attempt.state],
-        webhook_id=attempt.notification.webhook_id,
-        ad_id=attempt.notification.ad_id,
         attempt=attempt.notification.attempts,
         status=attempt.delivery.status,
         code=attempt.delivery.error_code,

@@ -7,32 +7,47 @@ from functools import partial
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery
+from kombu.exceptions import OperationalError as BrokerError
+from prometheus_client import CollectorRegistry
 from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.judge import Judge
-from tasks.celery_tasks import Steps
+from tasks.celery_tasks import Counts, Steps
 from tasks.database import make_engine
 from tasks.decode import decode
 from tasks.deliver import Deliver, DeliverPolicy
 from tasks.fetch import Fetcher, FetchPolicy
 from tasks.qualify import Qualify, QualifyPolicy
+from tasks.stages import UNWATCHED
 from tasks.sweep import Sweep
 from tasks.webhook import WebhookSender
+from worker.exporter.collector import Standing
+from worker.exporter.sources import BrokerSource, DatabaseSource, StreamSource
 from worker.ingest import Ingest
+from worker.metrics.intake import IntakeMetrics
+from worker.metrics.work import WorkMetrics
 from worker.settings import Settings, SettingsError
+from worker.tracing import traced
 
 STREAM_TIMEOUT_SECONDS = 10
 # A lease must outlast one attempt: the post itself, and the wait for a database on either side of it.
 DELIVER_LEASE_MARGIN_SECONDS = 40
 
 
-def make_steps(settings: Settings) -> Steps:
+def make_steps(settings: Settings, metrics: WorkMetrics | None = None) -> Steps:
     """Build what a pool process works with: its own engine, HTTP sessions and interpreter.
+
+    Args:
+        settings: how to work.
+        metrics: who watches and counts, if anybody.
 
     Raises:
         SettingsError: the worker has nowhere to send retake requests, or no secret to sign them.
         ModelError: the model file is missing or is not a quality model.
     """
+    stages = traced(metrics or UNWATCHED, "retake-worker")
     engine = make_engine(settings.database_url.get_secret_value())
     qualify = Qualify(
         engine,
@@ -41,10 +56,11 @@ def make_steps(settings: Settings) -> Steps:
         Judge(settings.model),
         _qualify_policy(settings),
         crash_codes={SoftTimeLimitExceeded: "time_limit"},
+        stages=stages,
     )
-    deliver = Deliver(engine, make_sender(settings), _deliver_policy(settings))
+    deliver = Deliver(engine, make_sender(settings), _deliver_policy(settings), stages=stages)
     sweep = Sweep(engine, timedelta(seconds=settings.requeue_after))
-    return Steps(qualify, deliver, sweep, settings.sweep_batch)
+    return Steps(qualify, deliver, sweep, settings.sweep_batch, metrics or Counts())
 
 
 def make_sender(settings: Settings) -> WebhookSender:
@@ -59,7 +75,7 @@ def make_sender(settings: Settings) -> WebhookSender:
     return WebhookSender(settings.notify_url, secrets, timeout=settings.notify_timeout)
 
 
-def make_ingest(settings: Settings, app: Celery) -> Ingest:
+def make_ingest(settings: Settings, app: Celery, registry: CollectorRegistry) -> Ingest:
     """Build a reader of the event stream; its name in the group is this host and process."""
     return Ingest(
         make_stream_client(settings),
@@ -69,6 +85,21 @@ def make_ingest(settings: Settings, app: Celery) -> Ingest:
         group=settings.group,
         consumer=f"{socket.gethostname()}-{os.getpid()}",
         requeue_after=timedelta(seconds=settings.requeue_after),
+        counts=IntakeMetrics(registry),
+        stages=traced(UNWATCHED, "retake-ingest"),
+    )
+
+
+def make_exporter(settings: Settings, app: Celery) -> Standing:
+    """Build what tells how the work stands in the database, the broker and the event stream."""
+    database = DatabaseSource(make_engine(settings.database_url.get_secret_value()))
+    stream = StreamSource(make_stream_client(settings), settings.stream, settings.group)
+    return Standing(
+        {
+            "database": (database, (SQLAlchemyError,)),
+            "broker": (BrokerSource(app), (BrokerError,)),
+            "stream": (stream, (RedisError,)),
+        }
     )
 
 

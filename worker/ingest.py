@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any, cast
 
@@ -23,6 +24,7 @@ from tasks.clock import Clock, utc_now
 from tasks.dead_letters import Letter
 from tasks.errors import InvalidEvent
 from tasks.events import ImageUploaded, parse_event
+from tasks.stages import UNWATCHED, Stages
 
 BATCH = 100
 BLOCK_MILLISECONDS = 1_000
@@ -37,6 +39,13 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 log = structlog.get_logger()
 
 
+class IntakeCounts:
+    """Is told what was taken in; this one counts nothing."""
+
+    def took_in(self, new: int, known: int, refused: Iterable[str]) -> None:
+        """One batch; `refused` holds an error code for each refused entry."""
+
+
 class Ingest:
     """One reader of the consumer group.
 
@@ -44,7 +53,7 @@ class Ingest:
     its acknowledgement, so the stream holds only what is still to be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - called by the composition root alone
         self,
         redis: Redis,
         engine: Engine,
@@ -55,6 +64,8 @@ class Ingest:
         consumer: str,
         requeue_after: timedelta,
         clock: Clock = utc_now,
+        counts: IntakeCounts | None = None,
+        stages: Stages = UNWATCHED,
     ) -> None:
         self._redis = redis
         self._engine = engine
@@ -64,12 +75,15 @@ class Ingest:
         self._consumer = consumer
         self._requeue_after = requeue_after
         self._clock = clock
+        self._counts = counts or IntakeCounts()
+        self._stages = stages
         self._claimed_at = float("-inf")
 
-    def run(self, stop: threading.Event) -> None:
-        """Read until `stop` is set; a broker or database that is away is waited for."""
+    def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
+        """Read until `stop` is set, and call `alive` at each look; a broker or database that is away is waited for."""
         waiting = False
         while not stop.is_set():
+            alive()
             try:
                 self.step()
             except AWAY as error:
@@ -132,11 +146,16 @@ class Ingest:
                 events[entry_id] = parse_event(fields.get(b"event", b""))
             except InvalidEvent as error:
                 letters.append(self._letter(entry_id, fields, error.code, str(error)))
-        keys = self._store(events, letters)
-        self._enqueue(keys)
+        with ExitStack() as traces:
+            for entry_id, event in events.items():
+                traceparent = traces.enter_context(self._stages.join("ingest", event.traceparent))
+                events[entry_id] = event.model_copy(update={"traceparent": traceparent})
+            keys = self._store(events, letters)
+            self._enqueue(keys)
         self._acknowledge([entry_id for entry_id, _ in entries])
         for letter in letters:
             log.warning("event.refused", entry_id=letter.entry_id, code=letter.code, reason=letter.reason)
+        self._counts.took_in(len(keys), len(events) - len(keys), [letter.code for letter in letters])
         log.info("events.received", new=len(keys), known=len(events) - len(keys), refused=len(letters))
 
     def _store(self, events: dict[bytes, ImageUploaded], letters: list[Letter]) -> list[int]:

@@ -1,17 +1,21 @@
-"""The long-running processes: worker, beat and ingest, each from start to clean stop."""
+"""The long-running processes: worker, beat, ingest and exporter, each from start to clean stop."""
 
 import signal
 import threading
 from types import FrameType
 
 from celery import Celery, signals
+from prometheus_client import CollectorRegistry
 
 from tasks import schema
 from tasks.celery_tasks import install
 from tasks.database import make_engine
 from worker.celery_app import make_app
-from worker.composition import make_ingest, make_sender, make_steps
-from worker.settings import Settings
+from worker.composition import make_exporter, make_ingest, make_sender, make_steps
+from worker.health import BEAT_SECONDS, heartbeat, install_heartbeat
+from worker.metrics.pool import make_pool_metrics, share_pool_metrics
+from worker.metrics.serve import serve
+from worker.settings import Settings, SettingsError
 
 # No chatter between workers: nothing here needs it, and it costs a message a second and worker.
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
@@ -27,6 +31,9 @@ def run_worker(settings: Settings) -> None:
     make_sender(settings)
     _check_schema(settings)
     app = make_app(settings)
+    install_heartbeat(app, settings.heartbeat_file)
+    if settings.metrics_port is not None:
+        serve(share_pool_metrics(), settings.metrics_port)
     _prepare_pool_processes(app, settings)
     app.worker_main(["worker", "--hostname=retake@%h", f"--loglevel={settings.log_level}", *QUIET])
 
@@ -34,8 +41,8 @@ def run_worker(settings: Settings) -> None:
 def run_beat(settings: Settings) -> None:
     """Run the clock that starts the sweeps; two at once do no harm."""
     app = make_app(settings)
-    # The schedule is one entry that may well start anew: it needs no file.
-    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel=settings.log_level, quiet=True).run()
+    install_heartbeat(app, settings.heartbeat_file)
+    app.Beat(scheduler_cls="worker.health:BeatingScheduler", loglevel=settings.log_level, quiet=True).run()
 
 
 def run_ingest(settings: Settings) -> None:
@@ -45,6 +52,32 @@ def run_ingest(settings: Settings) -> None:
         SchemaOutdatedError: the database has not been migrated.
     """
     _check_schema(settings)
+    registry = CollectorRegistry()
+    ingest = make_ingest(settings, make_app(settings), registry)
+    if settings.metrics_port is not None:
+        serve(registry, settings.metrics_port)
+    ingest.run(_stop_on_signals(), heartbeat(settings.heartbeat_file))
+    ingest.leave()
+
+
+def run_exporter(settings: Settings) -> None:
+    """Tell Prometheus how the work stands in the database, the broker and the event stream, until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: RETAKE_METRICS_PORT is not set, or the port cannot be had.
+    """
+    if settings.metrics_port is None:
+        raise SettingsError("RETAKE_METRICS_PORT: needed by the exporter")
+    registry = CollectorRegistry()
+    registry.register(make_exporter(settings, make_app(settings)))
+    alive = heartbeat(settings.heartbeat_file)
+    stop = _stop_on_signals()
+    serve(registry, settings.metrics_port)
+    while not stop.wait(BEAT_SECONDS):
+        alive()
+
+
+def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def request_stop(_signal: int, _frame: FrameType | None) -> None:
@@ -52,9 +85,7 @@ def run_ingest(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, request_stop)
     signal.signal(signal.SIGINT, request_stop)
-    ingest = make_ingest(settings, make_app(settings))
-    ingest.run(stop)
-    ingest.leave()
+    return stop
 
 
 def _check_schema(settings: Settings) -> None:
@@ -67,6 +98,9 @@ def _prepare_pool_processes(app: Celery, settings: Settings) -> None:
     """Build the parts in every pool process: an interpreter or a database connection must not cross a fork."""
 
     def prepare(**_: object) -> None:
-        install(app, make_steps(settings))
+        metrics = make_pool_metrics() if settings.metrics_port is not None else None
+        install(app, make_steps(settings, metrics))
+        if metrics is not None:
+            signals.task_failure.connect(metrics.crashed, weak=False)
 
     signals.worker_process_init.connect(prepare, weak=False)

@@ -1,4 +1,4 @@
-"""`retake migrate`, `ingest`, `worker`, `beat`: what a deployment runs."""
+"""`retake migrate`, `ingest`, `worker`, `beat`, `exporter`: what a deployment runs."""
 
 # ruff: noqa: PLC0415 - heavy modules load inside the commands
 
@@ -46,3 +46,14 @@ def beat() -> None:
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
     run_beat(settings)
+
+
+def exporter() -> None:
+    """Tell Prometheus how the work stands."""
+    from worker import logs
+    from worker.processes import run_exporter
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    logs.configure(settings.log_format, settings.log_level)
+    run_exporter(settings)
