@@ -1,12 +1,11 @@
 """The event in: `ad.image.uploaded`, a CloudEvent 1.0 in structured JSON, and everything that is checked of it."""
 
 import json
-import math
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,15 +20,14 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from tasks.errors import EventNotJson, EventTooLarge, EventType, EventUrl, EventVersion, InvalidEvent
+from tasks.errors import EventTooLarge, EventType, EventUrl, EventVersion, InvalidEvent
+from tasks.strict_json import read_object
 
 EVENT_TYPE = "ad.image.uploaded"
 MAX_EVENT_BYTES = 65_536
 MAX_NAME_CHARS = 255
 MAX_URL_BYTES = 2_048
-MAX_DEPTH = 32  # levels of objects and arrays; far below what any JSON reader after us can bear
 _MAX_FAULTS = 5  # named in one message
-_TOO_DEEP = f"The event is nested deeper than {MAX_DEPTH} levels."
 
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"  # C0, DEL and C1
 # RFC 3339, section 5.6: date-time, with its mandatory offset.
@@ -153,8 +151,7 @@ def parse_event(raw: bytes) -> ImageUploaded:
         InvalidEvent: or one of its subclasses; the message names each wrong field, never its value.
     """
     _check_size(raw)
-    event = _read_json(raw)
-    _check_storable(event)
+    event = read_object(raw)
     try:
         return ImageUploaded.model_validate(event)
     except ValidationError as error:
@@ -200,54 +197,13 @@ def new_event(
     try:
         raw = json.dumps(event).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidEvent(f"The event cannot be written as JSON: {_first_line(error)}.") from None
+        raise InvalidEvent(f"The event cannot be written as JSON: {error}.") from None
     return parse_event(raw)
 
 
 def _check_size(raw: bytes) -> None:
     if len(raw) > MAX_EVENT_BYTES:
         raise EventTooLarge(f"The event has {len(raw)} bytes, more than {MAX_EVENT_BYTES}.")
-
-
-def _read_json(raw: bytes) -> dict[str, object]:
-    try:
-        event = _DECODER.decode(raw.decode())
-    except RecursionError:
-        raise InvalidEvent(_TOO_DEEP) from None
-    except ValueError as error:
-        raise EventNotJson(f"The event is not JSON in UTF-8: {_first_line(error)}.") from None
-    if not isinstance(event, dict):
-        raise EventNotJson("The event is JSON, but not an object.")
-    return event
-
-
-def _check_storable(value: object, depth: int = 1) -> None:
-    """Refuse what JSON can spell and a database cannot keep, wherever it stands."""
-    match value:
-        case str():
-            if "\x00" in value or not _is_unicode(value):
-                raise InvalidEvent("A text in the event has a NUL character or half a surrogate pair.")
-        case dict() | list():
-            if depth > MAX_DEPTH:
-                raise InvalidEvent(_TOO_DEEP)
-            for part in _parts(value):
-                _check_storable(part, depth + 1)
-
-
-def _parts(value: dict[str, object] | list[object]) -> Iterator[object]:
-    if isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    else:
-        yield from value
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _refusal(errors: list[ErrorDetails]) -> InvalidEvent:
@@ -263,28 +219,3 @@ def _kind(error: ErrorDetails) -> type[InvalidEvent]:
 def _fault(error: ErrorDetails) -> str:
     message = _MESSAGES.get(error["type"], error["msg"])
     return f"{'.'.join(map(str, error['loc']))}: {_PYDANTIC_SUBJECT.sub('must', message)}"
-
-
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise InvalidEvent("An object in the event has the same key twice.")
-    return unique
-
-
-def _finite(number: str) -> float:
-    value = float(number)
-    if not math.isfinite(value):
-        raise InvalidEvent("A number in the event is too large.")
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_float=_finite, parse_constant=_refuse_constant)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:200]

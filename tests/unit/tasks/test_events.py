@@ -8,7 +8,8 @@ from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 
 from models.errors import RetakeError
 from tasks.errors import EventNotJson, EventTooLarge, EventType, EventUrl, EventVersion, InvalidEvent
-from tasks.events import MAX_DEPTH, MAX_EVENT_BYTES, MAX_URL_BYTES, new_event, parse_event
+from tasks.events import MAX_EVENT_BYTES, MAX_URL_BYTES, new_event, parse_event
+from tasks.strict_json import MAX_DEPTH
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NAMES = ["ad_id", "image_id", "seller_id"]
