@@ -17,7 +17,8 @@ VISIBILITY_LIMITS = 10
 
 def make_app(settings: Settings) -> Celery:
     """Build the application; it becomes the one that shared tasks use."""
-    app = Celery("retake", broker=settings.broker_url.get_secret_value(), set_as_current=True)
+    app = Celery("retake", broker=settings.broker_url.get_secret_value())
+    app.set_default()  # for every thread, where the current application is one thread's own
     app.conf.update(
         imports=("tasks.celery_tasks",),
         task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS)],
