@@ -1,8 +1,5 @@
 """The event out: `ad.photo.retake_requested`, a CloudEvent posted as a signed webhook (Standard Webhooks)."""
 
-import base64
-import binascii
-import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +9,22 @@ from typing import Literal
 
 from cloudevents.core.bindings.http import to_structured_event
 from cloudevents.core.v1.event import CloudEvent
-from standardwebhooks import Webhook
 from urllib3 import BaseHTTPResponse, Retry, Timeout
 from urllib3 import exceptions as urllib3_errors
 from urllib3.util import Url, parse_url
 
 from models.reasons import TIPS, ReasonCode
 from tasks.backoff import DAY
-from tasks.errors import FetchError, WebhookSecretError, WebhookUrlError
+from tasks.errors import FetchError, WebhookUrlError
 from tasks.fetch.budget import Budget, spending
 from tasks.fetch.connect import GuardedPools
 from tasks.fetch.policy import FetchPolicy
+from tasks.signature import Signer
 
 SOURCE = "/retake"
 REQUEST_TYPE = "ad.photo.retake_requested"
 CONTENT_TYPE = "application/cloudevents+json"
-
-# Standard Webhooks, "Symmetric signatures": whsec_ and base64, 192 to 512 bits.
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of secrets, not one of them
-MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
+HEADERS = {"Content-Type": CONTENT_TYPE, "User-Agent": "retake"}
 
 CONNECT_TIMEOUT = 3.05  # seconds; just above 3 s, the wait before TCP repeats a lost SYN for the second time
 MAX_ANSWER_BYTES = 65_536  # status line, headers and body together; what a receiver says beyond the status is unused
@@ -122,7 +116,7 @@ class WebhookSender:
         target = _parse_url(url)
         self._url = target.url
         self._timeout = timeout
-        self._signers = _signers(secrets)
+        self._signer = Signer(secrets)
         self._waits = Timeout(connect=min(CONNECT_TIMEOUT, timeout), read=timeout)
         self._pools = GuardedPools(_policy(target, timeout), {})
 
@@ -135,7 +129,7 @@ class WebhookSender:
         """
         try:
             with spending(Budget(self._timeout, MAX_ANSWER_BYTES)):
-                return self._post(body, self._headers(webhook_id, body))
+                return self._post(body, HEADERS | self._signer.headers(webhook_id, body))
         except FetchError as error:
             return Delivery("retry", error_code=error.code)
         except urllib3_errors.HTTPError as error:
@@ -144,17 +138,6 @@ class WebhookSender:
     def close(self) -> None:
         """Close the kept connection."""
         self._pools.clear()
-
-    def _headers(self, webhook_id: str, body: bytes) -> dict[str, str]:
-        now = datetime.now(UTC)
-        signatures = [signer.sign(webhook_id, now, body.decode()) for signer in self._signers]
-        return {
-            "Content-Type": CONTENT_TYPE,
-            "User-Agent": "retake",
-            "webhook-id": webhook_id,
-            "webhook-timestamp": str(math.floor(now.timestamp())),
-            "webhook-signature": " ".join(signatures),
-        }
 
     def _post(self, body: bytes, headers: dict[str, str]) -> Delivery:
         response = self._pools.urlopen(
@@ -191,23 +174,6 @@ def _policy(target: Url, timeout: float) -> FetchPolicy:
         read_timeout=timeout,
         total_timeout=timeout,
     )
-
-
-def _signers(secrets: Sequence[str]) -> list[Webhook]:
-    if not secrets:
-        raise WebhookSecretError
-    return [Webhook(_key(secret)) for secret in secrets]
-
-
-def _key(secret: str) -> bytes:
-    encoded = secret.removeprefix(SECRET_PREFIX)
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise WebhookSecretError from None
-    if encoded == secret or not MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES:
-        raise WebhookSecretError
-    return key
 
 
 def _judge(response: BaseHTTPResponse) -> Delivery:

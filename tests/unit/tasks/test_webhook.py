@@ -7,17 +7,14 @@ import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 
 from models.reasons import TIPS, ReasonCode
-from tasks.errors import WebhookSecretError, WebhookUrlError
+from tasks.errors import WebhookUrlError
 from tasks.events import MAX_NAME_CHARS, MAX_URL_BYTES
 from tasks.webhook import RetakeRequest, WebhookSender, new_webhook_id, to_body
 
 URL = "https://sellers.example.com/hooks"
+SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 SCORED_AT = datetime(2026, 11, 23, 10, 15, 2, tzinfo=UTC)
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-def secret(size: int) -> str:
-    return "whsec_" + base64.b64encode(b"k" * size).decode()
 
 
 def a_request(
@@ -100,37 +97,17 @@ def test_webhook_ids_are_unique_and_have_no_dot() -> None:
     assert all("." not in each and len(each) <= 64 and each.isascii() for each in ids)
 
 
-@pytest.mark.parametrize("size", [24, 32, 64])
-def test_secrets_of_24_to_64_bytes_are_accepted(size: int) -> None:
-    WebhookSender(URL, [secret(size)]).close()
-
-
-@pytest.mark.parametrize(
-    "wrong", [secret(23), secret(65), secret(32)[6:], "whsec_", "whsec_???", "", "whsec_" + "é" * 40]
-)
-def test_a_malformed_secret_is_refused_and_not_shown(wrong: str) -> None:
-    with pytest.raises(WebhookSecretError) as refused:
-        WebhookSender(URL, [secret(32), wrong])
-    assert str(refused.value) == WebhookSecretError.__doc__
-    assert refused.value.code == "webhook_secret_invalid"
-
-
-def test_there_must_be_a_secret() -> None:
-    with pytest.raises(WebhookSecretError):
-        WebhookSender(URL, [])
-
-
 @pytest.mark.parametrize(
     "url", ["", "sellers.example.com", "ftp://x/", "http://", "https://u:p@x/", "http://[::1", "/hooks"]
 )
 def test_an_address_that_cannot_be_posted_to_is_refused(url: str) -> None:
     with pytest.raises(WebhookUrlError, match="RETAKE_NOTIFY_URL"):
-        WebhookSender(url, [secret(32)])
+        WebhookSender(url, [SECRET])
 
 
 def test_the_sender_does_not_show_its_secrets(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    sender = WebhookSender(URL, [secret(32)])
+    sender = WebhookSender(URL, [SECRET])
     shown = f"{sender!r} {sender!s} {vars(sender)!r} {caplog.text}"
-    assert secret(32) not in shown
+    assert SECRET not in shown
     assert "k" * 32 not in shown
