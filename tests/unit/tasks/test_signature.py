@@ -6,7 +6,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from tasks.errors import WebhookSecretError
 from tasks.signature import Signer
 
-BODY = '{"id":"msg_1","tip":"Zu dunkel – Lampe an"}'.encode()
+BODY = '{"id":"msg_1","tip":"Zu dunkel für uns"}'.encode()
 
 
 def secret(size: int, letter: bytes = b"k") -> str:
