@@ -120,11 +120,7 @@ class ImageUploaded(BaseModel):
     data: UploadedImage
 
     def to_json(self) -> bytes:
-        """Write the event as it travels: CloudEvents structured JSON in UTF-8.
-
-        Raises:
-            EventTooLarge: it has more than MAX_EVENT_BYTES.
-        """
+        """Write the event as it travels: CloudEvents structured JSON in UTF-8."""
         attributes = {
             "specversion": self.specversion,
             "id": self.id,
@@ -136,9 +132,7 @@ class ImageUploaded(BaseModel):
         }
         event: dict[str, object] = {name: value for name, value in attributes.items() if value is not None}
         event["data"] = self.data.model_dump(exclude={"replaces"} if self.data.replaces is None else None)
-        body = json.dumps(event).encode()
-        _check_size(body)
-        return body
+        return _write(event)
 
 
 def parse_event(raw: bytes) -> ImageUploaded:
@@ -150,7 +144,8 @@ def parse_event(raw: bytes) -> ImageUploaded:
     Raises:
         InvalidEvent: or one of its subclasses; the message names each wrong field, never its value.
     """
-    _check_size(raw)
+    if len(raw) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"The event has {len(raw)} bytes, more than {MAX_EVENT_BYTES}.")
     event = read_object(raw)
     try:
         return ImageUploaded.model_validate(event)
@@ -195,15 +190,14 @@ def new_event(
         "data": {**(extra or {}), **known, "replaces": replaces},
     }
     try:
-        raw = json.dumps(event).encode()
+        raw = _write(event)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"The event cannot be written as JSON: {error}.") from None
     return parse_event(raw)
 
 
-def _check_size(raw: bytes) -> None:
-    if len(raw) > MAX_EVENT_BYTES:
-        raise EventTooLarge(f"The event has {len(raw)} bytes, more than {MAX_EVENT_BYTES}.")
+def _write(event: Mapping[str, object]) -> bytes:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _refusal(errors: list[ErrorDetails]) -> InvalidEvent:

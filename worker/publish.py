@@ -8,8 +8,8 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from tasks.errors import EventNotPublished
-from tasks.events import ImageUploaded
+from tasks.errors import EventNotPublished, EventTooLarge
+from tasks.events import MAX_EVENT_BYTES, ImageUploaded
 
 FIELD = "event"  # of the stream entry: the CloudEvent in structured JSON
 ATTEMPTS_MORE = 2  # an upload waits for at most three timeouts
@@ -57,6 +57,8 @@ class Publisher:
                 event changes nothing.
         """
         body = event.to_json()
+        if len(body) > MAX_EVENT_BYTES:
+            raise EventTooLarge
         try:
             entry = self._redis.xadd(self._stream, {FIELD: body})
         except RedisError as error:

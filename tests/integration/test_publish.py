@@ -4,8 +4,8 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from tasks.errors import EventNotPublished
-from tasks.events import ImageUploaded, new_event, parse_event
+from tasks.errors import EventNotPublished, EventTooLarge
+from tasks.events import MAX_EVENT_BYTES, ImageUploaded, new_event, parse_event
 from worker.publish import Publisher
 
 
@@ -43,6 +43,15 @@ def test_the_stream_is_never_trimmed(valkey_url: str) -> None:
         entries = [publisher.publish(event) for _ in range(1_000)]
     with Redis.from_url(valkey_url) as stream:
         assert [entry.decode() for entry, _ in stream.xrange("uploads")] == entries
+
+
+def test_an_event_that_the_reader_would_refuse_is_not_published(valkey_url: str) -> None:
+    event = an_event()
+    grown = event.model_copy(update={"source": "s" * MAX_EVENT_BYTES})
+    with Publisher(valkey_url) as publisher, pytest.raises(EventTooLarge):
+        publisher.publish(grown)
+    with Redis.from_url(valkey_url) as stream:
+        assert not stream.exists("ad-images")
 
 
 def test_a_stream_that_does_not_answer_is_told_and_hides_its_password(silent_server: str) -> None:

@@ -416,17 +416,11 @@ def test_an_extra_field_that_cannot_travel_is_refused_before_publishing(value: o
         )
 
 
-def test_an_event_that_grew_too_large_is_not_written() -> None:
-    event = new_event(
-        ad_id="1",
-        image_id="2",
-        seller_id="3",
-        image_url="https://img.example.com/1.jpg",
-        extra={"note": "x" * (MAX_EVENT_BYTES - 350)},
-    )
-    grown = event.model_copy(update={"source": "s" * 255})
-    with pytest.raises(EventTooLarge):
-        grown.to_json()
+def test_an_event_of_the_largest_size_can_be_written_again() -> None:
+    body = json.dumps(an_event(note=""), ensure_ascii=False, separators=(",", ":")).encode()
+    largest = body.replace(b'"note":""', f'"note":"{"猫" * ((MAX_EVENT_BYTES - len(body)) // 3)}"'.encode())
+    assert MAX_EVENT_BYTES - 3 < len(largest) <= MAX_EVENT_BYTES
+    assert len(parse_event(largest).to_json()) == len(largest)
 
 
 def test_a_published_event_is_a_cloudevent_to_the_public_sdk() -> None:
