@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli import demo, processes, publish, score
+from worker.cli import dead, demo, forget, notifications, processes, prune, publish, score, status
 from worker.cli.errors import OneLineErrors
 
 app = typer.Typer(
@@ -22,3 +22,8 @@ app.command()(processes.ingest)
 app.command()(processes.worker)
 app.command()(processes.beat)
 app.command()(processes.exporter)
+app.command()(status.status)
+app.add_typer(dead.app, name="dead")
+app.add_typer(notifications.app, name="notifications")
+app.command()(forget.forget)
+app.command()(prune.prune)

@@ -34,6 +34,7 @@ def exit_code(error: Exception) -> int:
 
 def explain(error: Exception) -> str | None:
     """One line for an error that a person can act on; None for a defect of Retake, which needs its traceback."""
+    from kombu.exceptions import OperationalError as BrokerError
     from redis.exceptions import RedisError
     from sqlalchemy.exc import DBAPIError
 
@@ -41,7 +42,7 @@ def explain(error: Exception) -> str | None:
 
     if isinstance(error, RetakeError):
         return one_line(error)
-    if isinstance(error, RedisError):
+    if isinstance(error, RedisError | BrokerError):
         return f"the stream or the broker does not answer: {one_line(error)}"
     if isinstance(error, DBAPIError):
         return f"the database refuses: {one_line(error.orig or error)}"

@@ -1,0 +1,1 @@
+"""Showing what went wrong, and publishing refused events again."""

@@ -1,0 +1,1 @@
+"""`retake status`: how the work stands, at one look."""
