@@ -2,17 +2,18 @@
 
 import warnings
 from dataclasses import dataclass
-from io import BytesIO
 
 from PIL import Image
 
 from tasks.decode.faults import translated
 from tasks.decode.formats import FORMATS
 from tasks.decode.pixels import QUARTER_TURNS, orientation, to_plain_bands, to_rgb, turn_upright
+from tasks.decode.structure import CountedFile, check_structure
 from tasks.errors import CorruptImageError, EmptyFileError, TooManyPixelsError
 
 ENOUGH = 448  # pixels of the shorter side: twice the model's input, so that the last resize still averages
 MAX_PIXELS = 64_000_000  # as Google Merchant Center; no phone camera takes more in its normal mode
+MAX_SIDE = 65_535  # as JPEG: Pillow keeps three pointers for each row, so that rows of one pixel cost 25 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     if not data:
         raise EmptyFileError
     with warnings.catch_warnings(action="ignore"), translated(data):
-        image = Image.open(BytesIO(data), formats=FORMATS)
+        check_structure(data)
+        image = Image.open(CountedFile(data), formats=FORMATS)
         size = _checked_size(image, max_pixels)
         pixels = _load(image)
         turn = orientation(image)
@@ -56,7 +58,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
 
 def _checked_size(image: Image.Image, max_pixels: int) -> tuple[int, int]:
     width, height = image.size
-    if width * height > max_pixels:
+    if width * height > max_pixels or max(width, height) > MAX_SIDE:
         raise TooManyPixelsError(f"{width} x {height} pixels are more than the {max_pixels} allowed.")
     if width * height < 1:
         raise CorruptImageError
