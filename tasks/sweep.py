@@ -6,7 +6,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from tasks import images, outbox
+from tasks import circuit, images, outbox
 from tasks.clock import Clock, utc_now
 
 
@@ -40,7 +40,7 @@ class Sweep:
         """Take as many due rows of each kind as the queues have room for."""
         return Swept(
             images=self._take(images.take_due, image_room),
-            notifications=self._take(outbox.take_due, notification_room),
+            notifications=self._take(_take_notifications, notification_room),
         )
 
     def _take(self, take_due: TakesDue, room: int) -> list[int]:
@@ -49,3 +49,8 @@ class Sweep:
         now = self._clock()
         with self._engine.begin() as connection:
             return take_due(connection, now=now, again_at=now + self._requeue_after, limit=room)
+
+
+def _take_notifications(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
+    """A receiver that is away gets none, but one from time to time to see whether it is back."""
+    return outbox.take_due(connection, now=now, again_at=again_at, limit=circuit.room(connection, limit, now=now))

@@ -218,6 +218,16 @@ class Cooldown(Base):
     until: Mapped[datetime]
 
 
+class Circuit(Base):
+    """Whether a receiver is worth a try: failures in a row, and until when it is left alone."""
+
+    __tablename__ = "circuits"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    open_until: Mapped[datetime | None]
+
+
 class DeadLetter(Base):
     """A stream entry that is not a valid event, with its original bytes."""
 
