@@ -155,3 +155,6 @@ def _compare(
         console.print(f"✗ {complaint}", style="red", markup=False)
     if found:
         raise ExpectationError(f"{len(found)} expectations failed; see the lines above")
+    end = "came out as expected" if all(photo.expected for photo in photos) else "reached their end"
+    requests = f"{len(sink.requests)} retake requests received, every signature verified"
+    console.print(f"✓ {len(photos)} photos {end}; {requests}", style="green")
