@@ -32,6 +32,7 @@ class WebhookSink(LoopbackServer):
 
     def __init__(self, secret: str) -> None:
         super().__init__(_RequestHandler)
+        self.secret = secret
         self._webhook = Webhook(secret)
         self.requests: dict[str, Any] = {}
         self.refused: list[str] = []
