@@ -192,6 +192,14 @@ def test_other_answers_are_tried_again(receiver: Receiver, sender: WebhookSender
     assert send(sender) == Delivery("retry", status, f"http_{status}")
 
 
+def test_an_answer_below_200_is_none() -> None:
+    with (
+        ScriptedHost({"/": b"HTTP/1.1 199 Odd\r\nContent-Length: 0\r\n\r\n"}) as host,
+        closing_sender(host.url()) as odd,
+    ):
+        assert send(odd) == Delivery("retry", 199, "http_199")
+
+
 def test_410_ends_it(receiver: Receiver, sender: WebhookSender) -> None:
     receiver.status, receiver.headers = 410, {"retry-after": "60"}
     assert send(sender) == Delivery("gone", 410, "http_410")

@@ -330,6 +330,7 @@ def test_web_addresses_are_accepted_as_they_are(url: str) -> None:
         "http://img.example.com:http/",
         "http://user:password@img.example.com/1.jpg",
         "http://img.example.com\\@localhost/1.jpg",
+        "http://img.example.com\\localhost/1.jpg",
         "http://img example.com/1.jpg",
         " https://img.example.com/1.jpg",
         "https:\\\\img.example.com\\1.jpg",
@@ -388,11 +389,11 @@ def test_a_new_event_survives_the_way_to_the_reader() -> None:
         replaces="981234-0",
         source="/other-service",
         traceparent=TRACEPARENT,
-        extra={"category": "bikes", "size": [1, 2]},
+        extra={"category": "bikes", "size": [1, 2], "colour": None},
     )
     assert parse_event(event.to_json()) == event
     assert event.source == "/other-service"
-    assert event.data.extra == {"category": "bikes", "size": [1, 2]}
+    assert event.data.extra == {"category": "bikes", "size": [1, 2], "colour": None}
 
 
 def test_new_events_have_names_of_their_own() -> None:
