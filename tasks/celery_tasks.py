@@ -6,16 +6,24 @@ from typing import Any, cast
 import structlog
 from celery import Celery, Task, shared_task
 
+from models.errors import ModelError
 from tasks.deliver import Attempt, Deliver
-from tasks.errors import LeaseLostError
+from tasks.errors import DecodeError, FetchError, LeaseLostError
 from tasks.qualify import Outcome, Qualify
+from tasks.rescore import ModelFile, Rescore
 from tasks.sweep import Sweep
 from tasks.tables import ImageState, NotificationState
 
 IMAGES = "retake.images"
 NOTIFICATIONS = "retake.notifications"
 SWEEPS = "retake.sweeps"
-ROUTES = {"retake.qualify": IMAGES, "retake.deliver": NOTIFICATIONS, "retake.sweep": SWEEPS}
+RESCORES = "retake.rescores"
+ROUTES = {
+    "retake.qualify": IMAGES,
+    "retake.deliver": NOTIFICATIONS,
+    "retake.sweep": SWEEPS,
+    "retake.rescore": RESCORES,
+}
 _STEPS = "retake_steps"
 
 log = structlog.get_logger()
@@ -46,6 +54,7 @@ class Steps:
     qualify: Qualify
     deliver: Deliver
     sweep: Sweep
+    rescore: Rescore
     sweep_batch: int
     counts: Counts = field(default_factory=Counts)
 
@@ -94,6 +103,17 @@ def sweep(self: Task[[], None]) -> None:
     steps.counts.swept("deliver", len(swept.notifications))
     if swept.images or swept.notifications:
         log.info("swept", images=len(swept.images), notifications=len(swept.notifications))
+
+
+@shared_task(name="retake.rescore", bind=True)
+def rescore(self: Task[Any, None], image_pk: int, path: str, name: str) -> None:
+    """Score one stored photo with another model; one that cannot be scored now is left to the next rescoring."""
+    try:
+        content = _steps(self).rescore(image_pk, ModelFile(path, name))
+    except (ModelError, FetchError, DecodeError) as error:
+        log.warning("rescore.failed", image_pk=image_pk, model=name, code=error.code, reason=str(error))
+        return
+    log.info("rescore.done", image_pk=image_pk, model=name, score=content.score if content else None)
 
 
 def install(app: Celery, steps: Steps) -> None:

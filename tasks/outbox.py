@@ -211,6 +211,7 @@ def _first_state(
 
 
 def _has_good_retake(connection: Connection, image: NamesPhoto, threshold: float) -> bool:
+    """A photo that called for a request of its own is not good, whatever a second model says of it."""
     retake = (
         exists()
         .where(
@@ -220,6 +221,7 @@ def _has_good_retake(connection: Connection, image: NamesPhoto, threshold: float
             Image.state == ImageState.SCORED,
             Score.image_pk == Image.id,
             Score.score >= threshold,
+            ~exists().where(Notification.image_pk == Image.id),
         )
         .select()
     )

@@ -1,18 +1,15 @@
 """What is done for one photo: claim, fetch, decode, score, and one transaction that stores what came of it."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
 import structlog
-from PIL import Image as PillowImage
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from models.errors import RetakeError
-from models.judge import Judgement
 from models.reasons import ReasonCode
 from tasks import images, outbox, scores
 from tasks.backoff import FETCH_SCHEDULE, next_delay
@@ -21,12 +18,16 @@ from tasks.database import reading
 from tasks.decode import DecodedImage
 from tasks.errors import DecodeError, FetchError, LeaseLostError
 from tasks.images import ClaimedImage, Fault
+from tasks.photo import Photo
 from tasks.scores import ContentScore
+from tasks.second_opinion import Judges, SecondOpinion
 from tasks.stages import UNWATCHED, Stages
 from tasks.tables import ImageState
 from tasks.webhook import RetakeRequest, new_webhook_id, to_body
 
 CRASH_CODE = "internal"
+
+log = structlog.get_logger()
 
 
 class Fetches(Protocol):
@@ -34,15 +35,6 @@ class Fetches(Protocol):
 
     def fetch(self, url: str) -> bytes:
         """Download an image; raises FetchError."""
-
-
-class Judges(Protocol):
-    """What the step needs of a judge."""
-
-    model: str
-
-    def judge(self, image: PillowImage.Image) -> Judgement:
-        """Score an upright RGB image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +70,18 @@ class Outcome:
 class Qualify:
     """The step from a received photo to its final state; safe to call twice for one photo, at once or later."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it works with, and who watches
         self,
         engine: Engine,
         fetcher: Fetches,
         decode: Callable[[bytes], DecodedImage],
         judge: Judges,
         policy: QualifyPolicy,
+        *,
         crash_codes: Mapping[type[Exception], str] | None = None,
         clock: Clock = utc_now,
         stages: Stages = UNWATCHED,
+        shadow: SecondOpinion | None = None,
     ) -> None:
         self._engine = engine
         self._fetcher = fetcher
@@ -97,6 +91,7 @@ class Qualify:
         self._crash_codes: dict[type[Exception], str] = {MemoryError: "out_of_memory", **(crash_codes or {})}
         self._clock = clock
         self._stages = stages
+        self._shadow = shadow
 
     def __call__(self, image_pk: int) -> Outcome:
         """Qualify one photo.
@@ -132,12 +127,13 @@ class Qualify:
     def _attempt(self, image: ClaimedImage) -> Outcome:
         with self._stages.stage("fetch"):
             data = self._fetcher.fetch(image.image_url)
-        content_sha256 = hashlib.sha256(data).digest()
+        photo = Photo(data, self._decode)
         with reading(self._engine) as connection:
-            known = scores.find_by_content(connection, content_sha256, self._judge.model)
-        content = known or self._score(data, content_sha256)
+            known = scores.find_by_content(connection, photo.content_sha256, self._judge.model)
+        content = known or self._score(photo)
         with self._stages.stage("store"), self._engine.begin() as connection:
             notification_pk = self._store(connection, image, content)
+        self._ask_shadow(image, photo)
         return Outcome(
             ImageState.SCORED,
             image,
@@ -148,21 +144,21 @@ class Qualify:
             notification_pk=notification_pk,
         )
 
-    def _score(self, data: bytes, content_sha256: bytes) -> ContentScore:
+    def _score(self, photo: Photo) -> ContentScore:
         with self._stages.stage("decode"):
-            decoded = self._decode(data)
+            decoded = photo.decoded
         with self._stages.stage("score"):
-            judgement = self._judge.judge(decoded.image)
-        return ContentScore(
-            content_sha256=content_sha256,
-            model=judgement.model,
-            score=judgement.score,
-            stars=judgement.stars,
-            reasons=[str(code) for code in judgement.ranked],
-            attributes=dict(judgement.attributes),
-            width=decoded.width,
-            height=decoded.height,
-        )
+            return scores.describe(photo, self._judge.judge(decoded.image))
+
+    def _ask_shadow(self, image: ClaimedImage, photo: Photo) -> None:
+        """The photo has its final state by now: nothing that the shadow model does may touch it."""
+        if self._shadow is None:
+            return
+        try:
+            with self._stages.stage("shadow"):
+                self._shadow(image.pk, photo)
+        except Exception:
+            log.exception("shadow.failed")
 
     def _store(self, connection: Connection, image: ClaimedImage, content: ContentScore) -> int | None:
         now = self._clock()

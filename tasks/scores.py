@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from models.judge import Judgement
+from tasks.database import insert_into
+from tasks.photo import Photo
 from tasks.tables import Score
 
 
@@ -37,7 +40,31 @@ def find_by_content(connection: Connection, content_sha256: bytes, model: str) -
     return ContentScore(*row) if row else None
 
 
+def describe(photo: Photo, judgement: Judgement) -> ContentScore:
+    """What a judge said of a photo's bytes."""
+    return ContentScore(
+        content_sha256=photo.content_sha256,
+        model=judgement.model,
+        score=judgement.score,
+        stars=judgement.stars,
+        reasons=[str(code) for code in judgement.ranked],
+        attributes=dict(judgement.attributes),
+        width=photo.decoded.width,
+        height=photo.decoded.height,
+    )
+
+
 def record(connection: Connection, image_pk: int, content: ContentScore, *, now: datetime) -> None:
-    """Store the score of one photo."""
+    """Store the score of one photo, for the first time by this model."""
+    connection.execute(insert(Score).values(_row(image_pk, content, now)))
+
+
+def record_once(connection: Connection, image_pk: int, content: ContentScore, *, now: datetime) -> None:
+    """Store the score of one photo, unless it has one by this model."""
+    statement = insert_into(connection, Score).values(_row(image_pk, content, now))
+    connection.execute(statement.on_conflict_do_nothing(index_elements=[Score.image_pk, Score.model]))
+
+
+def _row(image_pk: int, content: ContentScore, now: datetime) -> dict[str, object]:
     values = {field.name: getattr(content, field.name) for field in fields(content)}
-    connection.execute(insert(Score).values(image_pk=image_pk, scored_at=now, **values))
+    return {"image_pk": image_pk, "scored_at": now, **values}

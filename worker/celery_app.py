@@ -5,7 +5,7 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from tasks.celery_tasks import IMAGES, NOTIFICATIONS, ROUTES, SWEEPS
+from tasks.celery_tasks import IMAGES, NOTIFICATIONS, RESCORES, ROUTES, SWEEPS
 from worker.settings import Settings
 
 BROKER_TIMEOUT_SECONDS = 10
@@ -21,7 +21,7 @@ def make_app(settings: Settings) -> Celery:
     app.set_default()  # for every thread, where the current application is one thread's own
     app.conf.update(
         imports=("tasks.celery_tasks",),
-        task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS)],
+        task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS, RESCORES)],
         task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
         task_default_queue=IMAGES,
         accept_content=["json"],

@@ -20,6 +20,8 @@ from tasks.decode import decode
 from tasks.deliver import Deliver, DeliverPolicy
 from tasks.fetch import Fetcher, FetchPolicy
 from tasks.qualify import Qualify, QualifyPolicy
+from tasks.rescore import Rescore
+from tasks.second_opinion import SecondOpinion
 from tasks.stages import UNWATCHED
 from tasks.sweep import Sweep
 from tasks.webhook import WebhookSender
@@ -49,18 +51,27 @@ def make_steps(settings: Settings, metrics: WorkMetrics | None = None) -> Steps:
     """
     stages = traced(metrics or UNWATCHED, "retake-worker")
     engine = make_engine(settings.database_url.get_secret_value())
+    fetcher = make_fetcher(settings)
+    bounded_decode = partial(decode, max_pixels=settings.image_max_pixels)
     qualify = Qualify(
         engine,
-        Fetcher(_fetch_policy(settings)),
-        partial(decode, max_pixels=settings.image_max_pixels),
+        fetcher,
+        bounded_decode,
         Judge(settings.model),
         _qualify_policy(settings),
         crash_codes={SoftTimeLimitExceeded: "time_limit"},
         stages=stages,
+        shadow=SecondOpinion(engine, Judge(settings.shadow_model)) if settings.shadow_model else None,
     )
     deliver = Deliver(engine, make_sender(settings), _deliver_policy(settings), stages=stages)
     sweep = Sweep(engine, timedelta(seconds=settings.requeue_after))
-    return Steps(qualify, deliver, sweep, settings.sweep_batch, metrics or Counts())
+    rescore = Rescore(engine, fetcher, bounded_decode, Judge)
+    return Steps(qualify, deliver, sweep, rescore, settings.sweep_batch, metrics or Counts())
+
+
+def make_fetcher(settings: Settings) -> Fetcher:
+    """Build the downloader of photos."""
+    return Fetcher(_fetch_policy(settings))
 
 
 def make_sender(settings: Settings) -> WebhookSender:

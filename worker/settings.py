@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     group: str = Field("retake", min_length=1, description="the consumer group that reads it")
 
     model: Path = Field(DEFAULT_MODEL, description="the model file that scores")
+    shadow_model: Path | None = Field(None, description="a second model that scores beside it; stored, never notified")
     threshold: float = Field(
         2.5, ge=0, le=5, allow_inf_nan=False, description="a photo scoring below it gets a retake request"
     )
