@@ -123,7 +123,8 @@ def test_an_orientation_that_means_nothing_is_left_alone(value: int) -> None:
         b"Exif\x00\x00MM\x00*\xff\xff\xff\xff",
         b"Exif\x00\x00II*\x00\x08\x00\x00\x00\xff\xff",
         b"Exif\x00\x00garbage garbage",
-        b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x006\x00\x00\x00",  # orientation as text
+        # The orientation is a text, "6"
+        b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x02\x00\x02\x00\x00\x006\x00\x00\x00",
     ],
 )
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
