@@ -12,7 +12,8 @@ import pytest
 
 from worker.demo.photos import SAMPLE
 
-PATIENCE = 90  # seconds, for what takes a few on an idle machine
+PATIENCE = 120  # seconds, for what takes a few on an idle machine
+pytestmark = pytest.mark.timeout(300)
 COMMAND = [sys.executable, "-m", "worker", "demo"]
 
 
@@ -98,15 +99,6 @@ def test_unmet_expectation_is_told_and_the_logs_are_kept(tmp_path: Path) -> None
     [kept] = tmp_path.iterdir()
     assert str(kept) in result.stdout
     assert {"ingest.log", "worker.log", "beat.log"} <= {path.name for path in kept.iterdir()}
-    assert processes_of(tmp_path) == []
-
-
-def test_process_that_fails_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:
-    result = run_demo(tmp_path, RETAKE_MODEL=str(SAMPLE))
-
-    assert result.returncode == 1
-    assert "--- worker.log" in result.stdout
-    assert str(SAMPLE) in result.stdout
     assert processes_of(tmp_path) == []
 
 

@@ -13,7 +13,7 @@ from models.errors import RetakeError
 from tasks.database import reading
 from tasks.tables import Image, ImageState, Notification, NotificationState, Score
 
-STALL_SECONDS = 60  # without any photo settling, before the demo gives up
+STALL_SECONDS = 90  # without any photo settling, before the demo gives up
 LOOK_SECONDS = 0.1  # between two looks
 
 
