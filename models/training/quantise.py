@@ -1,0 +1,134 @@
+"""Full integer quantisation: the trained networks as int8 TFLite files, and what that costs."""
+
+import shutil
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from rich import print as show
+from rich.progress import track
+from scipy.special import expit
+
+from models.judge import DEFAULT_MODEL
+from models.preprocess import to_input
+from models.runtime import Runtime
+from models.training.command import Data, Work, run
+from models.training.data import read_photos
+from models.training.dataset import Table, read_table
+from models.training.errors import TrainingError
+from models.training.files import replacing, write_json
+from models.training.network import ScaledConv, converter, to_real
+
+SAMPLES = 400
+"""Training photos on which the ranges of the activations are measured."""
+
+SEED = 20261124
+
+LARGEST = 450_000
+"""Bytes that the file may have."""
+
+INVOKES = 300
+"""Invokes whose median is the time of one."""
+
+
+def load(path: Path) -> keras.Model:
+    """Load a trained network.
+
+    Raises:
+        TrainingError: it is missing or no Keras model of this project.
+    """
+    try:
+        return keras.models.load_model(path, custom_objects={"ScaledConv": ScaledConv})
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path}: is not a trained network: {str(error).splitlines()[0]}") from error
+
+
+def quantise(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+    """Convert to int8, weights and activations; takes uint8 pixels. `samples` is (photos, 224, 224, 3).
+
+    Raises:
+        TrainingError: the file is larger than it may be.
+    """
+    convert = converter(model)
+    convert.optimizations = [tf.lite.Optimize.DEFAULT]
+    convert.representative_dataset = lambda: ([to_real(pixels[np.newaxis])] for pixels in samples)
+    convert.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    convert.inference_input_type = tf.uint8
+    convert.inference_output_type = tf.int8
+    content = bytes(convert.convert())
+    if len(content) >= LARGEST:
+        raise TrainingError(f"the network takes {len(content)} bytes in int8, it must stay under {LARGEST}")
+    return content
+
+
+def read_pixels(data: Path, table: Table, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Read photos as the network sees them: (photos, 224, 224, 3)."""
+    photos = {photo.id: photo for photo in read_photos(data)}
+    return np.array([to_input(photos[table.ids[row]].open()) for row in track(rows, "Reading photos")])
+
+
+def score_float(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Score photos, (photos, 224, 224, 3), with the unquantised network: 0-5."""
+    batches = np.array_split(pixels, max(1, len(pixels) // 64))
+    logits = [np.asarray(model(to_real(batch), training=False)["observers"]) for batch in batches]
+    return np.asarray(expit(np.concatenate(logits)).sum(axis=1))
+
+
+def score_lite(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Score photos, (photos, 224, 224, 3), with a TFLite file: 0-5."""
+    runtime = Runtime(path)
+    return np.array([expit(runtime.invoke(one)["observers"]).sum() for one in pixels])
+
+
+def time_invoke(path: Path, pixels: NDArray[np.uint8]) -> float:
+    """Median milliseconds of one invoke on one thread."""
+    runtime = Runtime(path)
+    times = []
+    for _ in range(INVOKES):
+        start = time.perf_counter()
+        runtime.invoke(pixels)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1000
+
+
+def rmse(scores: NDArray[np.float32], votes: NDArray[np.float32]) -> float:
+    """Root of the mean squared difference, in stars."""
+    return float(np.sqrt(np.mean(np.square(scores - votes))))
+
+
+def main(data: Data, work: Work) -> None:
+    """Quantise the measured network to network.tflite and the shipped one to quality.tflite, here and in models/.
+
+    What quantisation costs on the test part goes to quantise.json.
+    """
+    table = read_table(work)
+    train, test = table.rows("train", "valid"), table.rows("test")
+    few = np.random.default_rng(SEED).choice(train, min(SAMPLES, len(train)), replace=False)
+    samples = read_pixels(data, table, few)
+    for source, target in (("network.keras", "network.tflite"), ("final.keras", "quality.tflite")):
+        with replacing(work / target) as draft:
+            draft.write_bytes(quantise(load(work / source), samples))
+    pixels = read_pixels(data, table, test)
+    path = work / "network.tflite"
+    as_float, as_int = score_float(load(work / "network.keras"), pixels), score_lite(path, pixels)
+    clean = np.array([not table.faults[row] for row in test])
+    votes = table.scores[test]
+    content = {
+        "rmse_float": round(rmse(as_float, votes), 4),
+        "rmse_int8": round(rmse(as_int, votes), 4),
+        "rmse_float_untouched": round(rmse(as_float[clean], votes[clean]), 4),
+        "rmse_int8_untouched": round(rmse(as_int[clean], votes[clean]), 4),
+        "bytes": (work / "quality.tflite").stat().st_size,
+        "invoke_ms": round(time_invoke(work / "quality.tflite", pixels[0]), 3),
+    }
+    write_json(work / "quantise.json", content)
+    show(content)
+    with replacing(DEFAULT_MODEL) as draft:
+        shutil.copyfile(work / "quality.tflite", draft)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,98 @@
+"""Views of a photo: changes that a buyer would not mind, and faults that he would."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.degrade import DEGRADATIONS, Cost, cut_off, relabel
+
+DEGRADED = 0.2
+"""Share of views that get a fault."""
+
+SHIFT = 8
+"""Pixels by which a view is moved at most: 4 % of the picture, so that its framing stays what was voted on."""
+
+MIRRORED = 0.5
+"""Share of views that are mirrored; also of covered corners that are the left one."""
+
+COVERED = 0.4
+"""Share of views in which one upper corner, where the site's watermark is, is covered by its own mean colour."""
+
+TINTED = 0.5
+"""Share of views with a white background that get an off-white one."""
+
+WHITE = 238
+"""Grey level of the darkest channel from which a pixel counts as white."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Pixels (224, 224, 3), the subject's mask (224, 224), both 0-255, and the votes and reasons they deserve."""
+
+    pixels: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    votes: NDArray[np.float32]
+    reasons: NDArray[np.float32]
+
+
+def plain_view(view: View) -> View:
+    """Leave a photo as it is."""
+    return view
+
+
+def make_view(view: View, random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
+    """Change a photo at random; only kinds of fault in `costs` are put on it."""
+    view = move(flip(view) if random.random() < MIRRORED else view, random)
+    pixels = view.pixels.copy()
+    if random.random() < COVERED:
+        cover_corner(pixels, random)
+    if random.random() < TINTED:
+        tint_background(pixels, random)
+    view = replace(view, pixels=relight(pixels, random))
+    return degrade(view, random, costs) if costs and random.random() < DEGRADED else view
+
+
+def flip(view: View) -> View:
+    """Mirror left and right."""
+    return replace(view, pixels=view.pixels[:, ::-1], mask=view.mask[:, ::-1])
+
+
+def move(view: View, random: np.random.Generator) -> View:
+    """Shift by a few pixels; the edge is repeated."""
+    down, right = random.integers(-SHIFT, SHIFT + 1, 2)
+    rows = np.clip(np.arange(view.mask.shape[0]) + down, 0, view.mask.shape[0] - 1)
+    columns = np.clip(np.arange(view.mask.shape[1]) + right, 0, view.mask.shape[1] - 1)
+    return replace(view, pixels=view.pixels[rows][:, columns], mask=view.mask[rows][:, columns])
+
+
+def cover_corner(pixels: NDArray[np.uint8], random: np.random.Generator) -> None:
+    """Paint over a watermark's place at the top right, or its mirror, in place."""
+    height, width = random.integers(14, 36), random.integers(40, 100)
+    top, inset = random.integers(0, 12, 2)
+    left = inset if random.random() < MIRRORED else pixels.shape[1] - width - inset
+    corner = pixels[top : top + height, left : left + width]
+    corner[:] = np.clip(corner.mean(axis=(0, 1)) + random.normal(0, 10), 0, 255)
+
+
+def tint_background(pixels: NDArray[np.uint8], random: np.random.Generator) -> None:
+    """Turn a white background off-white, in place, so that whiteness itself means nothing."""
+    white = pixels.min(axis=-1) > WHITE
+    if white.mean() > 0.25:  # noqa: PLR2004 - a quarter of the picture makes a background
+        pixels[white] = (pixels[white] * random.uniform(0.85, 1, 3)).astype(np.uint8)
+
+
+def relight(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Change contrast by 7 % and brightness by 8 grey levels at most."""
+    levels = (np.arange(256) - 128) * random.uniform(0.93, 1.07) + 128 + random.uniform(-8, 8)
+    return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[pixels])
+
+
+def degrade(view: View, random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
+    """Put a fault of any kind and severity on a view, and expect the votes it would get."""
+    kind, severity, seed = str(random.choice(sorted(costs))), float(random.uniform()), int(random.integers(2**32))
+    votes, reasons = relabel(view.votes, view.reasons, costs[kind], severity)
+    pixels = DEGRADATIONS[kind](view.pixels, severity, np.random.default_rng(seed))
+    mask = cut_off(view.mask, severity, np.random.default_rng(seed)) if kind == "cutoff" else view.mask
+    return View(pixels, mask, votes, reasons)
