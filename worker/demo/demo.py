@@ -156,5 +156,5 @@ def _compare(
     if found:
         raise ExpectationError(f"{len(found)} expectations failed; see the lines above")
     end = "came out as expected" if all(photo.expected for photo in photos) else "reached their end"
-    requests = f"{len(sink.requests)} retake requests received, every signature verified"
+    requests = f"retake requests received, each with a good signature: {len(sink.requests)}"
     console.print(f"✓ {len(photos)} photos {end}; {requests}", style="green")
