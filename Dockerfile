@@ -13,6 +13,11 @@ RUN python -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"
       print(*p["dependencies"], *[d for e in sys.argv[1:] for d in p["optional-dependencies"][e]], sep="\n")' \
       ${EXTRAS} > wanted.txt && \
     python -m pip --python /opt/retake install --quiet --constraint requirements.lock --requirement wanted.txt
+# A sixth of what was installed serves no worker: tests, type stubs, and LiteRT's support for graphics and phone chips.
+RUN cd /opt/retake/lib/python3.*/site-packages && \
+    find . -type d -name tests -prune -exec rm -r {} + && find . -name '*.pyi' -delete && \
+    rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/vendors ai_edge_litert/tools numpy/_core/include && \
+    /opt/retake/bin/python -c 'import celery, PIL.Image, pillow_heif, sqlalchemy, ai_edge_litert.interpreter'
 COPY README.md LICENSE ./
 COPY models models
 COPY tasks tasks
