@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli import dead, demo, forget, notifications, processes, prune, publish, score, status
+from worker.cli import dead, demo, forget, notifications, processes, prune, publish, report, score, status
 from worker.cli.errors import OneLineErrors
 
 app = typer.Typer(
@@ -27,3 +27,4 @@ app.add_typer(dead.app, name="dead")
 app.add_typer(notifications.app, name="notifications")
 app.command()(forget.forget)
 app.command()(prune.prune)
+app.command()(report.report)

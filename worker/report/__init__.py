@@ -1,0 +1,1 @@
+"""`retake report`: one page that shows what the threshold does, and how the work goes."""
