@@ -13,7 +13,7 @@ from models.judge import Judge
 from models.training.command import run
 from models.training.data import read_photos, read_votes
 from models.training.errors import TrainingError
-from models.training.files import read_csv, write_json
+from models.training.files import read_csv, write_csv, write_json
 from models.training.labels import Label, label
 from models.training.metrics import Figure, Floats, compare
 from models.training.report import Prediction, Report, console, report, slices, to_json, to_table
@@ -23,7 +23,9 @@ Folder = Annotated[Path, typer.Argument(help="Folder with photos.csv, votes.csv 
 Against = Annotated[Path | None, typer.Option(help="A second model, to compare with.")]
 Part = Annotated[str | None, typer.Option(help="Only this part of WORK/split.csv: train, valid or test.")]
 Work = Annotated[Path, typer.Option(help="Folder with split.csv; the result goes there.")]
-Save = Annotated[Path | None, typer.Option(help="Where the figures go, as JSON [default: WORK/MODEL.json].")]
+Save = Annotated[
+    Path | None, typer.Option(help="Where the figures go, as JSON; the scores go beside it [default: WORK/MODEL.json].")
+]
 
 
 def read_parts(work: Path) -> Mapping[str, str]:
@@ -48,6 +50,14 @@ def predict(judge: Judge, labels: Sequence[Label]) -> list[Prediction]:
     """Judge every photo as the worker does."""
     judged = (judge.judge(one.photo.open()) for one in track(labels, f"Judging with {judge.model}"))
     return [Prediction(one.score, one.ranked[0]) for one in judged]
+
+
+def to_rows(labels: Sequence[Label], predictions: Sequence[Prediction]) -> list[dict[str, object]]:
+    """Set each photo's votes beside what the model says of it."""
+    return [
+        {"id": one.photo.id, "votes": round(one.score, 4), "score": said.score, "reason": said.reason}
+        for one, said in zip(labels, predictions, strict=True)
+    ]
 
 
 def difference(labels: Sequence[Label], first: Sequence[Prediction], second: Sequence[Prediction]) -> Report:
@@ -100,6 +110,7 @@ def main(
         }
     path = save or work / f"{model.stem}.json"
     write_json(path, content)
+    write_csv(path.with_name(f"{path.stem}-scores.csv"), to_rows(labels, predictions[0]))
     output.print(f"Saved to {path}")
 
 

