@@ -21,7 +21,7 @@ def make_app(settings: Settings) -> Celery:
     app.set_default()  # for every thread, where the current application is one thread's own
     app.conf.update(
         imports=("tasks.celery_tasks",),
-        task_queues=[Queue(name) for name in (IMAGES, NOTIFICATIONS, SWEEPS, RESCORES)],
+        task_queues=[Queue(name, queue_arguments=_queue_arguments(settings)) for name in (IMAGES, NOTIFICATIONS, SWEEPS, RESCORES)],
         task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
         task_default_queue=IMAGES,
         accept_content=["json"],
@@ -57,8 +57,17 @@ def _visibility(settings: Settings) -> float:
     return VISIBILITY_LIMITS * settings.task_time_limit
 
 
+def _is_redis(settings: Settings) -> bool:
+    return settings.broker_url.get_secret_value().startswith(("redis", "unix"))
+
+
+def _queue_arguments(settings: Settings) -> dict[str, Any] | None:
+    """RabbitMQ's replicated queues, which its documentation advises for whatever must not be lost."""
+    return None if _is_redis(settings) else {"x-queue-type": "quorum"}
+
+
 def _transport(settings: Settings) -> dict[str, Any]:
-    if not settings.broker_url.get_secret_value().startswith(("redis", "unix", "rediss")):
+    if not _is_redis(settings):
         return {"confirm_publish": True}
     return {
         "visibility_timeout": _visibility(settings),
