@@ -34,11 +34,17 @@ class DatabaseSource:
         """
         with reading(self._engine) as connection:
             standing = read_standing(connection, self._clock())
+            waited = _waited(connection, self._clock())
             failed = _count_by_code(connection, Image, Image.state == ImageState.FAILED)
             dead = _count_by_code(connection, Notification, Notification.state == NotificationState.DEAD)
             letters = _letters_by_code(connection)
         yield from _backlog("images", "photos", standing.photos)
         yield from _backlog("notifications", "retake requests", standing.requests)
+        yield GaugeMetricFamily(
+            "retake_images_oldest_ready_seconds",
+            "For how long the photo that has waited longest has been ready for a worker.",
+            value=waited,
+        )
         yield _by_code("retake_images_failed", "Photos given up after crashes.", failed)
         yield _by_code("retake_notifications_dead", "Retake requests given up.", dead)
         yield _by_code("retake_dead_letters", "Stream entries refused and not replayed since.", letters)
@@ -119,6 +125,13 @@ def _backlog(name: str, what: str, backlog: Backlog) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         f"retake_{name}_oldest_pending_seconds", f"Age of the oldest open {what}.", value=backlog.oldest_seconds or 0.0
     )
+
+
+def _waited(connection: Connection, now: datetime) -> float:
+    """Seconds; a photo put off after a failure is ready once its time has come."""
+    statement = select(func.min(Image.available_at)).where(Image.due_at.is_not(None), Image.available_at <= now)
+    since = connection.execute(statement).scalar_one()
+    return 0.0 if since is None else (now - since).total_seconds()
 
 
 def _count_by_code(
