@@ -11,8 +11,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 from rich.progress import track
+from scipy.optimize import minimize
+from scipy.special import softmax
 
 from models.preprocess import INPUT_SIZE, to_input
 from models.training.attempts import Labelled, read_labelled, save
@@ -29,9 +30,7 @@ WEIGHTS = Path("nima/weights_mobilenet_aesthetic_0.07.hdf5")
 RATINGS = np.arange(1, 11)
 STARS = np.arange(len(SEATS) + 1)
 BATCH = 32
-EPOCHS = 200
-PATIENCE = 20
-SEED = 20261124
+DECAYS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
 
 
 def load(path: Path) -> Any:  # noqa: ANN401 - Keras has no type information
@@ -59,7 +58,7 @@ def extract(network: Any, photos: Sequence[Photo]) -> tuple[Floats, Floats]:  # 
         batch = network.predict_on_batch(pixels.astype(np.float32) / 127.5 - 1)
         features.append(batch[0])
         ratings.append(batch[1] @ RATINGS)
-    return np.concatenate(features), np.concatenate(ratings)
+    return np.concatenate(features).astype(np.float64), np.concatenate(ratings).astype(np.float64)
 
 
 def to_stars(ratings: Floats) -> Floats:
@@ -72,37 +71,43 @@ def to_distribution(scores: Floats) -> Floats:
     return np.asarray(np.clip(1 - np.abs(scores[:, np.newaxis] - STARS), 0, 1))
 
 
-def squared_emd(expected: Any, predicted: Any) -> Any:  # noqa: ANN401
-    """Mean squared difference of the two cumulative distributions (Hou et al. 2016)."""
-    return ops.mean(ops.square(ops.cumsum(expected, axis=-1) - ops.cumsum(predicted, axis=-1)), axis=-1)
+def squared_emd(logits: Floats, expected: Floats) -> tuple[float, Floats]:
+    """Mean squared difference of two cumulative distributions (Hou et al. 2016), and its slope by the logits.
+
+    `logits` predict the distributions `expected`, both (photos, 6).
+    """
+    predicted = softmax(logits, axis=1)
+    apart = np.cumsum(predicted - expected, axis=1)
+    by_predicted = 2 * np.cumsum(apart[:, ::-1], axis=1)[:, ::-1] / apart.size
+    slope = predicted * (by_predicted - (predicted * by_predicted).sum(axis=1, keepdims=True))
+    return float((apart**2).mean()), slope
 
 
-def train_head(features: Floats, labelled: Labelled) -> Floats:
-    """Train a distribution over 0-5 stars on frozen features; stop when the valid part no longer gains.
+def fit_head(features: Floats, expected: Floats, decay: float) -> Floats:
+    """Fit a linear layer, (features, 6), to the squared earth mover's distance, with weight decay."""
+    shape = features.shape[1], expected.shape[1]
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        weights = flat.reshape(shape)
+        value, slope = squared_emd(features @ weights, expected)
+        return value + decay * float(flat @ flat), (features.T @ slope).ravel() + 2 * decay * flat
+
+    return np.asarray(minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B").x.reshape(shape))
+
+
+def train_head(features: Floats, labelled: Labelled) -> tuple[Floats, float]:
+    """Train a distribution over 0-5 stars on frozen features, with the weight decay that suits the valid part best.
 
     Returns:
-        The expected stars of every photo, (photos,).
+        The expected stars of every photo, (photos,), and the weight decay.
     """
-    keras.utils.set_random_seed(SEED)
-    head = keras.Sequential(
-        [
-            keras.Input((features.shape[1],)),
-            keras.layers.Dropout(0.5),
-            keras.layers.Dense(len(STARS), activation="softmax"),
-        ]
-    )
-    head.compile(keras.optimizers.Adam(1e-3), squared_emd)
     train, valid = labelled.of("train"), labelled.of("valid")
-    targets = to_distribution(labelled.scores)
-    head.fit(
-        features[train],
-        targets[train],
-        validation_data=(features[valid], targets[valid]),
-        epochs=EPOCHS,
-        callbacks=[keras.callbacks.EarlyStopping(patience=PATIENCE, restore_best_weights=True)],
-        verbose=0,
-    )
-    return np.asarray(head.predict(features, verbose=0) @ STARS)
+    scaled = (features - features[train].mean(axis=0)) / (features[train].std(axis=0) + 1e-6)
+    inputs = np.column_stack([scaled, np.ones(len(scaled))])
+    expected = to_distribution(labelled.scores)
+    heads = {decay: fit_head(inputs[train], expected[train], decay) for decay in DECAYS}
+    best = min(DECAYS, key=lambda decay: squared_emd(inputs[valid] @ heads[decay], expected[valid])[0])
+    return softmax(inputs @ heads[best], axis=1) @ STARS, best
 
 
 def width(ratings: Floats) -> dict[str, float]:
@@ -120,7 +125,8 @@ def main(data: Data, work: Work) -> None:
     with replacing(work / "nima-ratings.npy") as draft, draft.open("wb") as file:
         np.save(file, ratings)
     save(work, "nima", labelled, to_stars(ratings), {"ratings": width(ratings)})
-    save(work, "nima-head", labelled, train_head(features, labelled), {"features": features.shape[1]})
+    scores, decay = train_head(features, labelled)
+    save(work, "nima-head", labelled, scores, {"features": features.shape[1], "weight_decay": decay})
 
 
 if __name__ == "__main__":

@@ -41,10 +41,11 @@ def train(features: Floats, names: list[str], labelled: Labelled) -> tuple[Float
     valid = data.create_valid(features[labelled.of("valid")], shares[labelled.of("valid")])
     trees = lgb.train(PARAMETERS, data, ROUNDS, [valid], callbacks=[lgb.early_stopping(PATIENCE, verbose=False)])
     gains = trees.feature_importance("gain")
+    shares_of_gain = gains / max(gains.sum(), 1e-12)
     most = np.argsort(-gains, kind="stable")[:TOP]
     notes = {
         "trees": trees.best_iteration,
-        "most_useful": {names[index]: round(float(gains[index] / gains.sum()), 4) for index in most},
+        "most_useful": {names[index]: round(float(shares_of_gain[index]), 4) for index in most},
     }
     return np.asarray(trees.predict(features)) * len(SEATS), notes
 

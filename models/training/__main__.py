@@ -1,0 +1,46 @@
+"""From votes to models/quality.tflite and its card: every step in order, each in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from models.training.command import Data, Work
+
+STEPS = (
+    ("labels",),
+    ("split",),
+    ("masks",),
+    ("nima",),
+    ("engineered",),
+    ("trees",),
+    ("degrade",),
+    ("train",),
+    ("train", "--everything"),
+    ("quantise",),
+    ("plots",),
+    ("card",),
+)
+"""Modules of this package, with what they are told besides --data and --work."""
+
+
+def command(step: tuple[str, ...], data: Path, work: Path) -> list[str]:
+    """Write out the command line of a step."""
+    module, *options = step
+    return [sys.executable, "-m", f"models.training.{module}", *options, "--data", str(data), "--work", str(work)]
+
+
+def main(data: Data, work: Work = Path("build/model")) -> None:
+    """Run every step; the first that fails, having said why, ends the run with its exit status."""
+    console = Console()
+    for number, step in enumerate(STEPS, start=1):
+        console.rule(f"{number} of {len(STEPS)}: {' '.join(step)}")
+        status = subprocess.run(command(step, data, work), check=False).returncode  # noqa: S603 - our own modules
+        if status:
+            raise typer.Exit(status)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+from models.training.degrade import Cost
+from models.training.views import View, cover_corner, degrade, flip, make_view, move, relight, tint_background
+
+
+@pytest.fixture
+def view() -> View:
+    random = np.random.default_rng(2)
+    mask = np.zeros((224, 224), np.uint8)
+    mask[60:160, 20:120] = 255
+    pixels = random.integers(0, 200, (224, 224, 3), dtype=np.uint8)
+    return View(pixels, mask, np.ones(5, np.float32), np.zeros(12, np.float32))
+
+
+def test_flip_mirrors_photo_and_mask(view: View) -> None:
+    flipped = flip(view)
+    assert np.array_equal(flipped.pixels[:, 0], view.pixels[:, -1])
+    assert np.array_equal(flipped.mask[:, ::-1], view.mask)
+
+
+def test_move_keeps_the_mask_on_the_subject(view: View) -> None:
+    bright = View(np.repeat(view.mask[..., np.newaxis], 3, axis=2), view.mask, view.votes, view.reasons)
+    moved = move(bright, np.random.default_rng(4))
+    assert not np.array_equal(moved.mask, view.mask)
+    assert np.array_equal(moved.pixels[..., 0], moved.mask)
+
+
+def test_a_covered_corner_is_one_colour_at_the_top() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (224, 224, 3), dtype=np.uint8)
+    before = pixels.copy()
+    cover_corner(pixels, np.random.default_rng(1))
+    changed = np.argwhere((pixels != before).any(axis=-1))
+    assert len(changed) > 400
+    assert changed[:, 0].max() < 60
+    assert len(np.unique(pixels[tuple(changed.T)], axis=0)) == 1
+
+
+def test_a_white_background_turns_off_white_and_the_subject_stays() -> None:
+    pixels = np.full((224, 224, 3), 255, np.uint8)
+    pixels[100:120, 100:120] = 90
+    tint_background(pixels, np.random.default_rng(1))
+    assert pixels[0, 0].max() < 255
+    assert (pixels[100:120, 100:120] == 90).all()
+
+
+def test_relight_stays_mild(view: View) -> None:
+    lit = relight(view.pixels, np.random.default_rng(6))
+    assert 0 < np.abs(lit.astype(float) - view.pixels).mean() < 20
+
+
+def test_views_repeat_and_differ(view: View) -> None:
+    first, again, other = (make_view(view, np.random.default_rng(seed), {}) for seed in (1, 1, 2))
+    assert np.array_equal(first.pixels, again.pixels)
+    assert not np.array_equal(first.pixels, other.pixels)
+    assert (first.votes == view.votes).all()
+
+
+def test_a_fault_costs_votes(view: View) -> None:
+    costs = {"dark": Cost(0.0, 4.0, np.eye(12, dtype=np.float32)[0])}
+    dark = degrade(view, np.random.default_rng(1), costs)
+    assert dark.pixels.mean() < view.pixels.mean()
+    assert dark.votes.max() < 0.6
+    assert dark.reasons.argmax() == 0
+
+
+def test_a_cut_off_copy_cuts_its_mask_alike(view: View) -> None:
+    pixels = np.repeat(view.mask[..., np.newaxis], 3, axis=2)
+    same = View(pixels, view.mask, view.votes, view.reasons)
+    cut = degrade(same, np.random.default_rng(3), {"cutoff": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))})
+    assert not np.array_equal(cut.mask, view.mask)
+    assert np.array_equal(cut.pixels[..., 0], cut.mask)
