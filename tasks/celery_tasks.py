@@ -1,14 +1,20 @@
 """The Celery tasks: a few lines each, around the steps that know no queue."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import structlog
 from celery import Celery, Task, shared_task
+from kombu.exceptions import OperationalError as BrokerError
 
 from models.errors import ModelError
 from tasks.deliver import Attempt, Deliver
 from tasks.errors import DecodeError, FetchError, LeaseLostError
+from tasks.images import Fault
+from tasks.outage import broker, patiently
 from tasks.qualify import Outcome, Qualify
 from tasks.rescore import ModelFile, Rescore
 from tasks.sweep import Sweep
@@ -22,8 +28,11 @@ ROUTES = {
     "retake.qualify": IMAGES,
     "retake.deliver": NOTIFICATIONS,
     "retake.sweep": SWEEPS,
+    "retake.note_lost": SWEEPS,
     "retake.rescore": RESCORES,
 }
+# A receiver that comes back is not flooded, and requests that find no free slot cost little.
+MOST_NOTIFICATIONS_SWEPT = 100
 _STEPS = "retake_steps"
 
 log = structlog.get_logger()
@@ -49,13 +58,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What the tasks call; the worker's composition root builds it in every pool process."""
+    """What the tasks call; the worker's composition root builds it in every pool process.
+
+    `delivery_slot` gives whether there is a free one: deliveries must leave processes for photos.
+    """
 
     qualify: Qualify
     deliver: Deliver
     sweep: Sweep
     rescore: Rescore
     sweep_batch: int
+    delivery_slot: Callable[[], AbstractContextManager[bool]]
     counts: Counts = field(default_factory=Counts)
 
 
@@ -64,26 +77,31 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
     """Qualify one photo, and deliver the request that comes of it, if any."""
     steps = _steps(self)
     try:
-        outcome = steps.qualify(image_pk)
+        outcome = patiently(partial(steps.qualify, image_pk))
     except LeaseLostError as error:
         steps.counts.lease_lost("qualify")
         log.warning("image.lease_lost", image_pk=image_pk, reason=str(error))
         return
+    if outcome is None:
+        return
     steps.counts.image(outcome)
     _report_outcome(image_pk, outcome)
     if outcome.notification_pk is not None:
-        deliver.delay(outcome.notification_pk)
+        _enqueue(deliver, outcome.notification_pk)
 
 
 @shared_task(name="retake.deliver", bind=True)
 def deliver(self: Task[Any, None], notification_pk: int) -> None:
-    """Make one attempt to deliver a retake request."""
+    """Make one attempt to deliver a retake request; the sweeper brings back one that finds no free slot."""
     steps = _steps(self)
     try:
-        attempt = steps.deliver(notification_pk)
+        with steps.delivery_slot() as free:
+            attempt = patiently(partial(steps.deliver, notification_pk)) if free else None
     except LeaseLostError as error:
         steps.counts.lease_lost("deliver")
         log.warning("notification.lease_lost", notification_pk=notification_pk, reason=str(error))
+        return
+    if attempt is None:
         return
     steps.counts.notification(attempt)
     _report_attempt(notification_pk, attempt)
@@ -93,16 +111,24 @@ def deliver(self: Task[Any, None], notification_pk: int) -> None:
 def sweep(self: Task[[], None]) -> None:
     """Queue again what is due; a long queue already holds work enough."""
     steps = _steps(self)
-    room = {queue: steps.sweep_batch - _depth(self.app, queue) for queue in (IMAGES, NOTIFICATIONS)}
-    swept = steps.sweep(room[IMAGES], room[NOTIFICATIONS])
-    for pk in swept.images:
-        qualify.delay(pk)
-    for pk in swept.notifications:
-        deliver.delay(pk)
+    most = {IMAGES: steps.sweep_batch, NOTIFICATIONS: min(steps.sweep_batch, MOST_NOTIFICATIONS_SWEPT)}
+    room = {queue: batch - _depth(self.app, queue) for queue, batch in most.items()}
+    swept = patiently(partial(steps.sweep, room[IMAGES], room[NOTIFICATIONS]))
+    if swept is None:
+        return
+    # The first that the broker does not take is the last that is tried: all come due again.
+    all(_enqueue(qualify, pk) for pk in swept.images)
+    all(_enqueue(deliver, pk) for pk in swept.notifications)
     steps.counts.swept("qualify", len(swept.images))
     steps.counts.swept("deliver", len(swept.notifications))
     if swept.images or swept.notifications:
         log.info("swept", images=len(swept.images), notifications=len(swept.notifications))
+
+
+@shared_task(name="retake.note_lost", bind=True)
+def note_lost(self: Task[Any, None], image_pk: int, code: str, detail: str) -> None:
+    """Note why the process that worked on a photo is gone: its main process has seen it, the photo's row has not."""
+    patiently(partial(_steps(self).qualify.note_lost, image_pk, Fault(code, detail)))
 
 
 @shared_task(name="retake.rescore", bind=True)
@@ -123,6 +149,17 @@ def install(app: Celery, steps: Steps) -> None:
 
 def _steps(task: Task[Any, Any]) -> Steps:
     return cast("Steps", task.app.conf[_STEPS])
+
+
+def _enqueue(task: Task[Any, None], pk: int) -> bool:
+    """Queue a task; one that the broker does not take is found by the sweeper."""
+    try:
+        task.delay(pk)
+    except BrokerError as error:
+        broker.begins(error)
+        return False
+    broker.ends()
+    return True
 
 
 def _depth(app: Celery, queue: str) -> int:

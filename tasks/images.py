@@ -118,6 +118,13 @@ def put_off(
     )
 
 
+def note_lost(connection: Connection, pk: int, fault: Fault, *, now: datetime, until: datetime) -> None:
+    """End the lease of a photo whose worker is gone, and say why; a photo that nobody holds stays as it is."""
+    statement = update(Image).where(Image.id == pk, Image.state == ImageState.RECEIVED, Image.available_at > now)
+    noted = {"error_code": fault.code, "error_detail": fault.detail[:DETAIL_LENGTH]}
+    connection.execute(statement.values(available_at=until, due_at=until, **noted))
+
+
 def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
     """Keys of open photos whose time has come, at most `limit`, each put off to `again_at` for other sweepers."""
     due = (

@@ -109,6 +109,12 @@ class Qualify:
         with self._stages.join("qualify", image.traceparent) as traceparent:
             return self._qualify(replace(image, traceparent=traceparent))
 
+    def note_lost(self, image_pk: int, fault: Fault) -> None:
+        """Note that the process that worked on a photo is gone, and let others have it before the lease ends."""
+        now = self._clock()
+        with self._engine.begin() as connection:
+            images.note_lost(connection, image_pk, fault, now=now, until=now + self._policy.crash_delay)
+
     def _qualify(self, image: ClaimedImage) -> Outcome:
         if image.crashes >= self._policy.crash_limit:
             return self._give_up(image)

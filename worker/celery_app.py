@@ -21,7 +21,10 @@ def make_app(settings: Settings) -> Celery:
     app.set_default()  # for every thread, where the current application is one thread's own
     app.conf.update(
         imports=("tasks.celery_tasks",),
-        task_queues=[Queue(name, queue_arguments=_queue_arguments(settings)) for name in (IMAGES, NOTIFICATIONS, SWEEPS, RESCORES)],
+        task_queues=[
+            Queue(name, queue_arguments=_queue_arguments(settings))
+            for name in (IMAGES, NOTIFICATIONS, SWEEPS, RESCORES)
+        ],
         task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
         task_default_queue=IMAGES,
         accept_content=["json"],
@@ -39,6 +42,8 @@ def make_app(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options=_transport(settings),
         visibility_timeout=_visibility(settings),
         beat_schedule={

@@ -31,18 +31,18 @@ from worker.ingest import Ingest
 from worker.metrics.intake import IntakeMetrics
 from worker.metrics.work import WorkMetrics
 from worker.settings import Settings, SettingsError
+from worker.slots import Slots
 from worker.tracing import traced
 
 STREAM_TIMEOUT_SECONDS = 10
-# A lease must outlast one attempt: the post itself, and the wait for a database on either side of it.
-DELIVER_LEASE_MARGIN_SECONDS = 40
 
 
-def make_steps(settings: Settings, metrics: WorkMetrics | None = None) -> Steps:
+def make_steps(settings: Settings, slots: Slots, metrics: WorkMetrics | None = None) -> Steps:
     """Build what a pool process works with: its own engine, HTTP sessions and interpreter.
 
     Args:
         settings: how to work.
+        slots: limit the deliveries at once; shared by the pool processes of one worker.
         metrics: who watches and counts, if anybody.
 
     Raises:
@@ -66,7 +66,7 @@ def make_steps(settings: Settings, metrics: WorkMetrics | None = None) -> Steps:
     deliver = Deliver(engine, make_sender(settings), _deliver_policy(settings), stages=stages)
     sweep = Sweep(engine, timedelta(seconds=settings.requeue_after))
     rescore = Rescore(engine, fetcher, bounded_decode, Judge)
-    return Steps(qualify, deliver, sweep, rescore, settings.sweep_batch, metrics or Counts())
+    return Steps(qualify, deliver, sweep, rescore, settings.sweep_batch, slots.take, metrics or Counts())
 
 
 def make_fetcher(settings: Settings) -> Fetcher:
@@ -148,5 +148,4 @@ def _qualify_policy(settings: Settings) -> QualifyPolicy:
 
 
 def _deliver_policy(settings: Settings) -> DeliverPolicy:
-    lease = timedelta(seconds=settings.notify_timeout + DELIVER_LEASE_MARGIN_SECONDS)
-    return DeliverPolicy(schedule=settings.notify_schedule, lease=lease)
+    return DeliverPolicy(schedule=settings.notify_schedule, lease=timedelta(seconds=settings.lease))

@@ -12,11 +12,9 @@ import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from tasks import dead_letters, images
 from tasks.celery_tasks import qualify
@@ -24,6 +22,7 @@ from tasks.clock import Clock, utc_now
 from tasks.dead_letters import Letter
 from tasks.errors import InvalidEvent
 from tasks.events import ImageUploaded, parse_event
+from tasks.outage import DATABASE_AWAY, Outage
 from tasks.stages import UNWATCHED, Stages
 
 BATCH = 100
@@ -33,7 +32,9 @@ IDLE_MILLISECONDS = 30_000
 CLAIM_EVERY_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 
-AWAY = (RedisConnectionError, RedisTimeoutError, OperationalError, BrokerError)
+# Every error of the stream is waited out: out of memory, read-only after a failover, still loading.
+AWAY = (RedisError, BrokerError, *DATABASE_AWAY)
+NOT_STORABLE = (DataError, IntegrityError)
 Entry = tuple[bytes, dict[bytes, bytes]]
 
 log = structlog.get_logger()
@@ -81,20 +82,16 @@ class Ingest:
 
     def run(self, stop: threading.Event, alive: Callable[[], None] = lambda: None) -> None:
         """Read until `stop` is set, and call `alive` at each look; a broker or database that is away is waited for."""
-        waiting = False
+        outage = Outage("ingest")
         while not stop.is_set():
             alive()
             try:
                 self.step()
             except AWAY as error:
-                if not waiting:
-                    log.warning("ingest.waiting", reason=str(error).splitlines()[0])
-                waiting = True
+                outage.begins(error)
                 stop.wait(RETRY_SECONDS)
-                continue
-            if waiting:
-                log.info("ingest.back")
-            waiting = False
+            else:
+                outage.ends()
 
     def step(self, block: int = BLOCK_MILLISECONDS) -> int:
         """Take one batch, what dead readers left behind first; wait at most `block` ms for it; return its size."""
@@ -110,7 +107,13 @@ class Ingest:
         return len(entries)
 
     def leave(self) -> None:
-        """Take this reader's name out of the group, unless entries are still in its hands."""
+        """Take this reader's name out of the group, unless entries are still in its hands or the stream is away."""
+        try:
+            self._leave()
+        except RedisError as error:
+            log.warning("ingest.not_signed_off", reason=str(error))
+
+    def _leave(self) -> None:
         for consumer in self._redis.xinfo_consumers(self._stream, self._group):
             if consumer["name"] == self._consumer.encode() and not consumer["pending"]:
                 self._redis.xgroup_delconsumer(self._stream, self._group, self._consumer)
@@ -161,9 +164,7 @@ class Ingest:
     def _store(self, events: dict[bytes, ImageUploaded], letters: list[Letter]) -> list[int]:
         try:
             return self._commit(list(events.values()), letters)
-        except OperationalError:
-            raise
-        except DBAPIError:
+        except NOT_STORABLE:
             return self._store_one_by_one(events, letters)
 
     def _store_one_by_one(self, events: dict[bytes, ImageUploaded], letters: list[Letter]) -> list[int]:
@@ -172,9 +173,7 @@ class Ingest:
         for entry_id, event in events.items():
             try:
                 keys += self._commit([event], [])
-            except OperationalError:
-                raise
-            except DBAPIError as error:
+            except NOT_STORABLE as error:
                 fields = {b"event": event.to_json()}
                 letters.append(self._letter(entry_id, fields, "event_not_storable", str(error.orig)))
                 self._commit([], letters[-1:])

@@ -1,14 +1,17 @@
 """The long-running processes: worker, beat, ingest and exporter, each from start to clean stop."""
 
+import resource
 import signal
 import threading
 from types import FrameType
+from typing import Any
 
-from celery import Celery, signals
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery import Celery, Task, signals
 from prometheus_client import CollectorRegistry
 
 from tasks import schema
-from tasks.celery_tasks import install
+from tasks.celery_tasks import install, note_lost, qualify
 from tasks.database import make_engine
 from worker.celery_app import make_app
 from worker.composition import make_exporter, make_ingest, make_sender, make_steps
@@ -16,6 +19,7 @@ from worker.health import BEAT_SECONDS, heartbeat, install_heartbeat
 from worker.metrics.pool import make_pool_metrics, share_pool_metrics
 from worker.metrics.serve import serve
 from worker.settings import Settings, SettingsError
+from worker.slots import Slots
 
 # No chatter between workers: nothing here needs it, and it costs a message a second and worker.
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
@@ -35,6 +39,7 @@ def run_worker(settings: Settings) -> None:
     if settings.metrics_port is not None:
         serve(share_pool_metrics(), settings.metrics_port)
     _prepare_pool_processes(app, settings)
+    _watch_pool_processes(settings)
     app.worker_main(["worker", "--hostname=retake@%h", f"--loglevel={settings.log_level}", *QUIET])
 
 
@@ -96,11 +101,29 @@ def _check_schema(settings: Settings) -> None:
 
 def _prepare_pool_processes(app: Celery, settings: Settings) -> None:
     """Build the parts in every pool process: an interpreter or a database connection must not cross a fork."""
+    slots = Slots(max(1, settings.concurrency // 2))
 
     def prepare(**_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_DATA, (settings.memory_limit, settings.memory_limit))
         metrics = make_pool_metrics() if settings.metrics_port is not None else None
-        install(app, make_steps(settings, metrics))
+        install(app, make_steps(settings, slots, metrics))
         if metrics is not None:
             signals.task_failure.connect(metrics.crashed, weak=False)
 
     signals.worker_process_init.connect(prepare, weak=False)
+
+
+def _watch_pool_processes(settings: Settings) -> None:
+    """Note in the main process how a pool process ended: it cannot tell any more.
+
+    The note is of use while the lost process's lease still runs: a later one could end somebody else's.
+    """
+    margin = settings.lease - settings.task_time_limit
+    codes = {TimeLimitExceeded: "time_limit", WorkerLostError: "worker_lost"}
+
+    def note(sender: Task[Any, Any], exception: Exception, args: tuple[Any, ...], **_: object) -> None:
+        code = codes.get(type(exception))
+        if code is not None and sender.name == qualify.name:
+            note_lost.apply_async((*args, code, str(exception)), expires=margin)
+
+    signals.task_failure.connect(note, weak=False)

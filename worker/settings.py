@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     concurrency: int = Field(4, ge=1, description="pool processes of one worker")
     max_tasks_per_child: int = Field(10_000, ge=1, description="photos before a pool process is renewed")
     max_memory_per_child: int = Field(300_000, ge=100_000, description="KiB resident before it is renewed")
+    memory_limit: int = Field(
+        1_000_000_000, ge=300_000_000, description="bytes a pool process may hold; a photo that needs more is failed"
+    )
     soft_shutdown_timeout: Seconds = Field(30, description="for running tasks after SIGQUIT; SIGTERM waits for them")
     heartbeat_file: Path | None = Field(None, description="touched by a live worker, for the health check")
     metrics_port: int | None = Field(None, ge=1, le=65535, description="serves Prometheus metrics; unset: none")

@@ -9,6 +9,7 @@ import pytest
 from celery import Celery
 from real_servers import TurnedClock
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rows import an_event
 from sqlalchemy import Engine, select, text
 
@@ -230,7 +231,7 @@ def test_a_broker_that_is_away_is_waited_for(sqlite_url: str, redis: Redis, app:
         def __getattr__(self, name: str) -> Any:
             if self.cuts:
                 self.cuts -= 1
-                raise ingest.RedisConnectionError("gone")
+                raise RedisConnectionError("gone")
             return getattr(redis, name)
 
     engine = make_engine(sqlite_url)
