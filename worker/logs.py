@@ -9,6 +9,8 @@ from celery import Task, signals
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from structlog.typing import Processor
 
+from worker.log_repeats import DropRepeats
+
 # At info these say for every task what our own line says better.
 TALKATIVE = ("celery.worker.strategy", "celery.app.trace")
 
@@ -35,6 +37,7 @@ def configure(form: Literal["auto", "json", "console"], level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(DropRepeats())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
