@@ -140,7 +140,7 @@
       shape("polyline", { points: days.map((day, place) => `${x(place)},${y(day)}`).join(" "), class: "curve" }),
       ...days.map((day, place) => shape("circle", { cx: x(place), cy: y(day), r: 3.5, class: "dot" })),
       shape("line", { x1: 0, x2: width, y1: height, y2: height, class: "axis" }),
-      shape("text", { x: 0, y: 20 }, `most: ${percent(top)} of a day below the line, ${number(most)} photos a day`),
+      shape("text", { x: 0, y: 20 }, `at most ${percent(top)} below, ${number(most)} photos a day`),
       shape("text", { x: 0, y: height + 24 }, days[0].day),
       shape("text", { x: width, y: height + 24, "text-anchor": "end" }, days.at(-1).day)));
     document.querySelector("#days tbody").replaceChildren(...days.map((day) => node("tr", {},
