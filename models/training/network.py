@@ -32,7 +32,7 @@ FROZEN = 6
 MASKED = 12
 """Block whose features, 14 by 14, the subject mask is read from."""
 
-WIDTH = 320
+WIDTH = 256
 """Channels of the last convolution, of the 1,280 that ImageNet needs for its thousand classes."""
 
 DROPOUT = 0.3
