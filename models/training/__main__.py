@@ -9,34 +9,38 @@ from rich.console import Console
 
 from models.training.command import Data, Work
 
+BOTH = ("--data", "{data}", "--work", "{work}")
+
 STEPS = (
-    ("labels",),
-    ("split",),
-    ("masks",),
-    ("nima",),
-    ("engineered",),
-    ("trees",),
-    ("degrade",),
-    ("train",),
-    ("train", "--everything"),
-    ("quantise",),
-    ("plots",),
-    ("card",),
+    ("labels", *BOTH),
+    ("split", *BOTH),
+    ("masks", *BOTH),
+    ("nima", *BOTH),
+    ("engineered", *BOTH),
+    ("trees", *BOTH),
+    ("degrade", *BOTH),
+    ("train", *BOTH),
+    ("train", *BOTH, "--everything"),
+    ("quantise", *BOTH),
+    ("evaluate", "{work}/network.tflite", "{data}", "--part", "test", "--work", "{work}"),
+    ("plots", *BOTH),
+    ("card", *BOTH),
 )
-"""Modules of this package, with what they are told besides --data and --work."""
+"""Modules of this package, with what they are told."""
 
 
 def command(step: tuple[str, ...], data: Path, work: Path) -> list[str]:
     """Write out the command line of a step."""
     module, *options = step
-    return [sys.executable, "-m", f"models.training.{module}", *options, "--data", str(data), "--work", str(work)]
+    told = [option.format(data=data, work=work) for option in options]
+    return [sys.executable, "-m", f"models.training.{module}", *told]
 
 
 def main(data: Data, work: Work = Path("build/model")) -> None:
     """Run every step; the first that fails, having said why, ends the run with its exit status."""
     console = Console()
     for number, step in enumerate(STEPS, start=1):
-        console.rule(f"{number} of {len(STEPS)}: {' '.join(step)}")
+        console.rule(f"{number} of {len(STEPS)}: {step[0]}")
         status = subprocess.run(command(step, data, work), check=False).returncode  # noqa: S603 - our own modules
         if status:
             raise typer.Exit(status)

@@ -17,6 +17,7 @@ from models.training.files import replacing
 from models.training.plots import ATTEMPTS
 
 HERE = Path(__file__).parent
+CARD = DEFAULT_MODEL.with_name("README.md")
 TEMPLATE = HERE / "card.md"
 """The card's text; `$name` stands for a figure or a table."""
 
@@ -130,7 +131,7 @@ def fill(work: Path, model: Path) -> dict[str, str]:
     }
 
 
-def main(data: Data, work: Work, card: Card = DEFAULT_MODEL.with_name("README.md")) -> None:  # noqa: ARG001 - as every step
+def main(data: Data, work: Work, card: Card = CARD) -> None:  # noqa: ARG001 - as every step
     """Write the card."""
     text = Template(read_text(TEMPLATE)).substitute(fill(work, DEFAULT_MODEL))
     with replacing(card) as draft:

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.judge import DEFAULT_MODEL
+from models.runtime import Runtime
+from models.training.errors import TrainingError
+from models.training.quantise import LARGEST, load, rmse, time_invoke
+
+HEADS = {"observers": (5,), "reasons": (12,), "mask": (14, 14, 1)}
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+
+
+def test_the_shipped_file_is_small() -> None:
+    assert DEFAULT_MODEL.stat().st_size < LARGEST == 450_000
+
+
+def test_the_shipped_file_names_its_heads(pixels: np.ndarray) -> None:
+    heads = Runtime(DEFAULT_MODEL).invoke(pixels)
+    assert {name: head.shape for name, head in heads.items()} == HEADS
+
+
+def test_the_shipped_file_sees_a_difference(pixels: np.ndarray) -> None:
+    runtime = Runtime(DEFAULT_MODEL)
+    noise, grey = runtime.invoke(pixels), runtime.invoke(np.full_like(pixels, 128))
+    assert not np.array_equal(noise["observers"], grey["observers"])
+
+
+def test_an_invoke_is_timed(pixels: np.ndarray) -> None:
+    assert time_invoke(DEFAULT_MODEL, pixels) > 0
+
+
+def test_rmse_is_in_stars() -> None:
+    assert rmse(np.array([1, 3], np.float32), np.array([2, 5], np.float32)) == pytest.approx(2.5**0.5)
+
+
+def test_a_missing_network_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"network\.keras"):
+        load(tmp_path / "network.keras")
