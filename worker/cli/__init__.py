@@ -2,7 +2,20 @@
 
 import typer
 
-from worker.cli import dead, demo, forget, notifications, processes, prune, publish, report, score, status
+from worker.cli import (
+    backfill,
+    compare,
+    dead,
+    demo,
+    forget,
+    notifications,
+    processes,
+    prune,
+    publish,
+    report,
+    score,
+    status,
+)
 from worker.cli.errors import OneLineErrors
 
 app = typer.Typer(
@@ -28,3 +41,5 @@ app.add_typer(notifications.app, name="notifications")
 app.command()(forget.forget)
 app.command()(prune.prune)
 app.command()(report.report)
+app.command()(backfill.backfill)
+app.command()(compare.compare)

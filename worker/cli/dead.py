@@ -12,7 +12,7 @@ import typer
 
 from worker.cli.carry_out import carry_out
 from worker.cli.errors import FAILURE
-from worker.cli.options import Ad, AsJson, Codes, DryRun, Everything, Ids, Limit, Since, Yes, misuse
+from worker.cli.options import Ad, AsJson, Codes, DryRun, Everything, Ids, Limit, Since, Yes, check_readable, misuse
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -106,9 +106,7 @@ def replay(  # noqa: PLR0913 - a parameter for each option
         Path | None,
         typer.Option(
             metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
+            callback=check_readable,
             help="Publish the event in FILE (- for standard input) in the place of one.",
         ),
     ] = None,

@@ -1,8 +1,10 @@
 """Options that several commands share, and how their values are read."""
 
+import os
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +40,13 @@ def parse_since(text: str) -> datetime:
     except ValueError:
         raise typer.BadParameter(f"{text!r} is neither an age, as 12h or 7d, nor a date, as 2026-11-23") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def check_readable(path: Path | None) -> Path | None:
+    """Let a file pass that can be read, and - for standard input."""
+    if path is not None and str(path) != "-" and not (path.is_file() and os.access(path, os.R_OK)):
+        raise typer.BadParameter(f"{path} is not a file that can be read")
+    return path
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -1,0 +1,1 @@
+"""`retake backfill`: publish a catalogue that was there before Retake was."""
