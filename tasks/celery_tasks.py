@@ -1,7 +1,7 @@
 """The Celery tasks: a few lines each, around the steps that know no queue."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from models.errors import ModelError
 from tasks.deliver import Attempt, Deliver
-from tasks.errors import DecodeError, FetchError, LeaseLostError
+from tasks.errors import DecodeError, FetchError, LeaseLostError, OutOfMemoryError
 from tasks.images import Fault
 from tasks.outage import broker, patiently
 from tasks.qualify import Outcome, Qualify
@@ -77,7 +77,8 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
     """Qualify one photo, and deliver the request that comes of it, if any."""
     steps = _steps(self)
     try:
-        outcome = patiently(partial(steps.qualify, image_pk))
+        with _kept_from_celery():
+            outcome = patiently(partial(steps.qualify, image_pk))
     except LeaseLostError as error:
         steps.counts.lease_lost("qualify")
         log.warning("image.lease_lost", image_pk=image_pk, reason=str(error))
@@ -135,7 +136,8 @@ def note_lost(self: Task[Any, None], image_pk: int, code: str, detail: str) -> N
 def rescore(self: Task[Any, None], image_pk: int, path: str, name: str) -> None:
     """Score one stored photo with another model; one that cannot be scored now is left to the next rescoring."""
     try:
-        content = _steps(self).rescore(image_pk, ModelFile(path, name))
+        with _kept_from_celery():
+            content = _steps(self).rescore(image_pk, ModelFile(path, name))
     except (ModelError, FetchError, DecodeError) as error:
         log.warning("rescore.failed", image_pk=image_pk, model=name, code=error.code, reason=str(error))
         return
@@ -149,6 +151,15 @@ def install(app: Celery, steps: Steps) -> None:
 
 def _steps(task: Task[Any, Any]) -> Steps:
     return cast("Steps", task.app.conf[_STEPS])
+
+
+@contextmanager
+def _kept_from_celery() -> Iterator[None]:
+    """Celery ends the whole worker, other photos and all, when a task of one pool process raises MemoryError."""
+    try:
+        yield
+    except MemoryError:
+        raise OutOfMemoryError from None
 
 
 def _enqueue(task: Task[Any, None], pk: int) -> bool:

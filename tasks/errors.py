@@ -191,3 +191,9 @@ class LeaseLostError(RetakeError):
     """The lease ran out and somebody else has claimed the row: what this attempt found is dropped."""
 
     code = "lease_lost"
+
+
+class OutOfMemoryError(RetakeError):
+    """The photo needs more memory than a pool process may have: raise RETAKE_MEMORY_LIMIT if such photos are wanted."""
+
+    code = "out_of_memory"
