@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, exists, func, select
 
 from models.errors import ModelError
 from tasks.clock import Clock, utc_now
@@ -14,7 +14,7 @@ from tasks.decode import DecodedImage
 from tasks.photo import Photo
 from tasks.scores import ContentScore
 from tasks.second_opinion import Judges, SecondOpinion
-from tasks.tables import Image, Score
+from tasks.tables import Image, ImageState, Score
 
 
 class Fetches(Protocol):
@@ -74,6 +74,25 @@ class Rescore:
                 raise ModelError(f"{model.path}: is {judge.model} here, not {model.name}")
             self._loaded = model, SecondOpinion(self._engine, judge, self._clock)
         return self._loaded[1]
+
+
+def keys_without_score(connection: Connection, model: str, *, after: int, limit: int) -> list[int]:
+    """Keys beyond `after` of photos that have a score, but none by this model; the oldest first, at most `limit`."""
+    by_model = exists().where(Score.image_pk == Image.id, Score.model == model)
+    statement = (
+        select(Image.id)
+        .where(Image.id > after, Image.state == ImageState.SCORED, ~by_model)
+        .order_by(Image.id)
+        .limit(limit)
+    )
+    return list(connection.scalars(statement))
+
+
+def count_without_score(connection: Connection, model: str) -> int:
+    """How many photos have a score, but none by this model; walks through all photos."""
+    by_model = exists().where(Score.image_pk == Image.id, Score.model == model)
+    statement = select(func.count()).select_from(Image).where(Image.state == ImageState.SCORED, ~by_model)
+    return connection.execute(statement).scalar_one()
 
 
 def _find(connection: Connection, image_pk: int, model: str) -> tuple[str, bytes] | None:

@@ -13,6 +13,7 @@ from worker.cli import (
     prune,
     publish,
     report,
+    rescore,
     score,
     status,
 )
@@ -43,3 +44,4 @@ app.command()(prune.prune)
 app.command()(report.report)
 app.command()(backfill.backfill)
 app.command()(compare.compare)
+app.command()(rescore.rescore)
