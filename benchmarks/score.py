@@ -8,7 +8,8 @@ from statistics import median
 from PIL import Image
 
 from benchmarks.photo import jpeg
-from models.judge import DEFAULT_MODEL, Judge
+from models.judge import Judge
+from models.location import DEFAULT_MODEL
 from models.preprocess import to_input
 from models.runtime import Runtime
 from tasks.decode import decode

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.attributes import measure
+from models.location import DEFAULT_MODEL
 from models.preprocess import to_input
 from models.reasons import ReasonCode
 from models.runtime import Runtime
-
-DEFAULT_MODEL = Path(__file__).with_name("quality.tflite")
 
 MOST_REASONS = 3
 """A seller reads no more tips than this."""

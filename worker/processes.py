@@ -10,6 +10,7 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import Celery, Task, signals
 from prometheus_client import CollectorRegistry
 
+from models.judge import Judge
 from tasks import schema
 from tasks.celery_tasks import install, note_lost, qualify
 from tasks.database import make_engine
@@ -31,9 +32,11 @@ def run_worker(settings: Settings) -> None:
     Raises:
         SettingsError: there is nowhere to send retake requests, or no secret to sign them.
         SchemaOutdatedError: the database has not been migrated.
+        ModelError: a model file is missing or is not a quality model.
     """
     make_sender(settings)
     _check_schema(settings)
+    _check_models(settings)
     app = make_app(settings)
     install_heartbeat(app, settings.heartbeat_file)
     if settings.metrics_port is not None:
@@ -97,6 +100,12 @@ def _check_schema(settings: Settings) -> None:
     engine = make_engine(settings.database_url.get_secret_value())
     schema.check(engine)
     engine.dispose()
+
+
+def _check_models(settings: Settings) -> None:
+    # Loaded but never invoked here: an interpreter that has worked must not cross a fork.
+    for path in filter(None, (settings.model, settings.shadow_model)):
+        Judge(path)
 
 
 def _prepare_pool_processes(app: Celery, settings: Settings) -> None:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from models.errors import RetakeError
-from models.judge import DEFAULT_MODEL
+from models.location import DEFAULT_MODEL
 from tasks.backoff import FETCH_SCHEDULE, NOTIFY_SCHEDULE
 
 SECRETS_DIR = Path("/run/secrets")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich import print as show
 
-from models.judge import DEFAULT_MODEL
+from models.location import DEFAULT_MODEL
 from models.training.command import Data, Work, run
 from models.training.errors import TrainingError
 from models.training.files import replacing

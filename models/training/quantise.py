@@ -13,7 +13,7 @@ from rich.progress import track
 from scipy.special import expit
 from tensorflow.lite.tools import flatbuffer_utils
 
-from models.judge import DEFAULT_MODEL
+from models.location import DEFAULT_MODEL
 from models.preprocess import to_input
 from models.runtime import Runtime
 from models.training.command import Data, Work, run

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from tasks.errors import CorruptImageError
 
-# Measured with 20 MB files: 1.6 million empty scans kept libjpeg busy for minutes until it was ended, out of reach of a signal;
+# Measured with 20 MB files: 1.6 million empty scans kept libjpeg busy, deaf to signals, for minutes (then killed);
 # 22,000 colour profiles in a PNG take 139 s; twenty million fill bytes before a JPEG's first segment, 58 s.
 MAX_SCANS = 100  # the usual progressive JPEG has 10
 MAX_PROFILES = 4  # the PNG specification allows one; the letters may turn up in the pixels by chance

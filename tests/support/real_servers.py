@@ -1,6 +1,7 @@
 """Fixtures: the real servers that tests run against, one of each for a test session, empty for each test."""
 
 import shutil
+import socket
 import tempfile
 import uuid
 import warnings
@@ -97,7 +98,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[str]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield f"{server.connection_url}/0"
 
 
@@ -106,6 +107,13 @@ def valkey_url(valkey_server: str) -> Iterator[str]:
     yield valkey_server
     with Redis.from_url(valkey_server) as client:
         client.flushall()
+
+
+def free_port() -> int:
+    """A port that the kernel picks: two test processes must not settle on the same one."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _migrate(url: str) -> None:
