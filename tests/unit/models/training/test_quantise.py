@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.judge import DEFAULT_MODEL
+from models.location import DEFAULT_MODEL
 from models.runtime import Runtime
 from models.training.errors import TrainingError
 from models.training.quantise import LARGEST, load, rmse, time_invoke
