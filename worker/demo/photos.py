@@ -57,10 +57,11 @@ def darken(photo: Image.Image) -> Image.Image:
 
 
 def add_glare(photo: Image.Image) -> Image.Image:
-    """A flash that burns out the middle of the picture and fades to its edges."""
-    y, x = np.mgrid[-1 : 1 : photo.height * 1j, -1 : 1 : photo.width * 1j]
-    light = np.exp(-(((x / 0.55) ** 2 + (y / 0.6) ** 2) ** 2))
-    return _map_levels(photo, lambda level: level + 1.6 * light[..., np.newaxis])
+    """A lamp that shines into the lens: a flare at the upper right, and a veil of light over all."""
+    y, x = np.mgrid[0 : 1 : photo.height * 1j, 0 : 1 : photo.width * 1j]
+    flare = np.exp(-((x - 0.75) ** 2 + (y - 0.25) ** 2) / 0.25)
+    veil = np.clip(0.3 + 0.85 * flare, 0, 1)[..., np.newaxis]
+    return _map_levels(photo, lambda level: level * (1 - veil) + veil)
 
 
 def blur(photo: Image.Image) -> Image.Image:
