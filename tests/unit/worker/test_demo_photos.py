@@ -32,7 +32,7 @@ def test_glare_burns_out_a_spot_and_veils_the_rest(good: Image.Image) -> None:
 
     assert photo.getpixel((450, 100)) == (255, 255, 255)
     assert (luma(photo) >= luma(good)).all()
-    assert luma(photo).std() < luma(good).std() * 0.7
+    assert luma(photo).min() > 255 * 0.3
 
 
 def test_blurred_photo_has_no_fine_detail(good: Image.Image) -> None:
