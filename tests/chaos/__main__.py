@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from dataclasses import asdict
@@ -18,12 +19,13 @@ from tests.chaos.run import Options, Outcome, run
 def main(
     events: Annotated[int, typer.Option(help="Events to publish.")] = 20_000,
     seed: Annotated[int, typer.Option(help="Chooses the events, the disturbances and the sink's faults.")] = 1,
-    every: Annotated[float, typer.Option(help="Mean seconds between two disturbances.")] = 2.0,
+    every: Annotated[int, typer.Option(help="Settled photos between two disturbances, in the mean.")] = 60,
     workers: Annotated[int, typer.Option(help="Worker processes.")] = 3,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Exits with 0 if nothing was lost or doubled, else with 1, and keeps the logs."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everything that was started is ended
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     outcome = run(Options(events, seed, every, workers), folder)
     if as_json:

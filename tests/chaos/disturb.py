@@ -16,7 +16,7 @@ from tests.chaos.plan import Disturbance, Step
 
 
 class Disturber:
-    """Carries out one step after the other, each when its time has come."""
+    """Carries out one step after the other, each when enough photos have settled since the last."""
 
     def __init__(self, steps: Iterator[Step], fleet: Fleet, valkey: Valkey, postgres: Postgres) -> None:
         self._steps = steps
@@ -28,17 +28,17 @@ class Disturber:
             Disturbance.POSTGRES_RESTARTED: postgres,
         }
         self._next = next(steps)
-        self._due = time.monotonic() + self._next.pause
+        self._due = self._next.after
         self.done: Counter[Disturbance] = Counter()
 
-    def tend(self) -> None:
+    def tend(self, settled: int) -> None:
         """Disturb, if it is time."""
-        if time.monotonic() < self._due:
+        if settled < self._due:
             return
         self._disturb(self._next)
         self.done[self._next.disturbance] += 1
         self._next = next(self._steps)
-        self._due = time.monotonic() + self._next.pause
+        self._due = settled + self._next.after
 
     def _disturb(self, step: Step) -> None:
         match step.disturbance:

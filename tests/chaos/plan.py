@@ -75,11 +75,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One disturbance: `target`, 0-1, chooses whom; `pause` and `outage` are seconds."""
+    """One disturbance: `after` so many settled photos; `target`, 0-1, chooses whom; `outage` is in seconds."""
 
     disturbance: Disturbance
+    after: int
     target: float
-    pause: float
     outage: float
 
 
@@ -103,15 +103,14 @@ def publications(seed: int, events: int) -> list[Publication]:
     return published
 
 
-def disturbances(seed: int, every: float) -> Iterator[Step]:
-    """An endless row of disturbances, `every` seconds in the mean; each kind comes early once."""
+def disturbances(seed: int, every: int) -> Iterator[Step]:
+    """An endless row of disturbances, one for `every` settled photos in the mean; each kind comes early once."""
     draw = Random(f"{seed}/disturbances")
     first = list(Disturbance)
     draw.shuffle(first)
     while True:
         disturbance = first.pop() if first else draw.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-        pause = min(draw.expovariate(1 / every), 4 * every)
-        yield Step(disturbance, draw.random(), pause, draw.uniform(0.2, 3))
+        yield Step(disturbance, draw.randint(1, 2 * every), draw.random(), draw.uniform(0.2, 3))
 
 
 def sink_fault(seed: int, image_id: str, attempt: int) -> Fault | None:

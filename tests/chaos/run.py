@@ -57,11 +57,11 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the caller chooses; `every` is the mean pause between two disturbances in seconds."""
+    """What the caller chooses; there is a disturbance for `every` settled photos in the mean."""
 
     events: int
     seed: int
-    every: float = 2.0
+    every: int = 60
     workers: int = 3
 
 
@@ -193,7 +193,7 @@ def _drive(feed: Feed, fleet: Fleet, disturber: Disturber, engine: Engine, valke
                 progress.update(photos, completed=finished)
                 feed.allowed = finished + WINDOW
             if (finished or 0) < DISTURBED_SHARE * feed.uploads:
-                disturber.tend()
+                disturber.tend(finished or 0)
             elif deadline == float("inf") and feed.done:
                 deadline = time.monotonic() + SETTLE_SECONDS
             if feed.done and finished == feed.uploads and _settled(engine, client):
