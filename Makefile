@@ -2,10 +2,12 @@
 PYTHON ?= $(firstword $(foreach v,3.11 3.12 3.13 3,$(if $(shell command -v python$(v)),python$(v))))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
+EVENTS ?= 20000
+SEED ?= 1
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench model lock clean
+.PHONY: help demo test lint bench chaos model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,6 +26,9 @@ lint: .venv/test ## linters, types and import rules
 
 bench: .venv/test ## measure, print ratios, keep them in build/bench/
 	$(BIN)/python -m benchmarks
+
+chaos: .venv/test ## kill and restart everything under EVENTS=20000 (SEED=1), and count what is lost
+	$(BIN)/python -m tests.chaos --events $(EVENTS) --seed $(SEED)
 
 model: .venv/test build/u2netp ## train models/quality.tflite from DATA=folder
 	$(BIN)/python -m models.training --data $(DATA) --work build/model
