@@ -16,8 +16,8 @@ RUN python -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"
 # A sixth of what was installed serves no worker: tests, type stubs, and LiteRT's support for graphics and phone chips.
 RUN cd /opt/retake/lib/python3.*/site-packages && \
     find . -type d -name tests -prune -exec rm -r {} + && find . -name '*.pyi' -delete && \
-    rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/vendors ai_edge_litert/tools numpy/_core/include numpy/f2py \
-      sqlalchemy/testing && \
+    rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/vendors ai_edge_litert/tools \
+      numpy/_core/include numpy/f2py sqlalchemy/testing pygments/lexers/__pycache__ && \
     /opt/retake/bin/python -c 'import celery, PIL.Image, pillow_heif, sqlalchemy, ai_edge_litert.interpreter'
 COPY README.md LICENSE ./
 COPY models models
