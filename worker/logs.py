@@ -11,8 +11,8 @@ from structlog.typing import Processor
 
 from worker.log_repeats import DropRepeats
 
-# At info these say for every task what our own line says better.
-TALKATIVE = ("celery.worker.strategy", "celery.app.trace")
+# At info these say for every task and sweep what our own line says better, or nothing worth a line.
+TALKATIVE = ("celery.worker.strategy", "celery.worker.request", "celery.app.trace", "celery.beat")
 
 
 def configure(form: Literal["auto", "json", "console"], level: str) -> None:
