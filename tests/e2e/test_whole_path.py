@@ -1,0 +1,184 @@
+"""Real processes on both databases: publish through the stream, receive the signed webhook; and kill some of them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+from rows import an_event
+from scripted_host import ScriptedHost, answer
+from sqlalchemy import Engine, func, select
+
+from tasks.database import make_engine, reading
+from tasks.tables import Image, Notification
+from worker.demo.photos import SAMPLE, Photo, sample_photos
+from worker.demo.webhook_sink import WebhookSink, new_secret
+from worker.publish import Publisher
+
+PATIENCE = 90  # seconds, for what takes a few on an idle machine
+BAD = next(photo for photo in sample_photos() if photo.name == "dark")
+
+
+class Fleet:
+    """The processes of one deployment, each with its log."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], engine: Engine, publisher: Publisher) -> None:
+        self.folder, self.environment, self.engine, self.publisher = folder, environment, engine, publisher
+
+    @contextmanager
+    def running(self, command: str, **settings: str) -> Iterator[psutil.Popen]:
+        log = (self.folder / f"{command}.log").open("ab")
+        process = psutil.Popen(
+            [sys.executable, "-m", "worker", command],
+            env=os.environ | self.environment | settings,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield process
+        finally:
+            for one in (*_children(process), process):
+                one.kill()
+            process.wait()
+            log.close()
+
+    def states(self) -> dict[str, str]:
+        with reading(self.engine) as connection:
+            return dict(connection.execute(select(Image.image_id, Image.state)).tuples().all())
+
+    def log(self, command: str) -> str:
+        return (self.folder / f"{command}.log").read_text()
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def bytes_of(photo: Photo) -> bytes:
+    data = photo.read()
+    assert data is not None
+    return data
+
+
+@pytest.fixture
+def host() -> Iterator[ScriptedHost]:
+    with ScriptedHost({"/good": answer(SAMPLE.read_bytes()), "/bad": answer(bytes_of(BAD))}) as host:
+        yield host
+
+
+@pytest.fixture
+def sink() -> Iterator[WebhookSink]:
+    with WebhookSink(new_secret()) as sink:
+        yield sink
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost, sink: WebhookSink) -> Iterator[Fleet]:
+    environment = {
+        "RETAKE_DATABASE_URL": database_url,
+        "RETAKE_BROKER_URL": valkey_url,
+        "RETAKE_STREAM_URL": valkey_url,
+        "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
+        "RETAKE_NOTIFY_URL": sink.url,
+        "RETAKE_NOTIFY_SECRET": sink.secret,
+        "RETAKE_CONCURRENCY": "2",
+        "RETAKE_SWEEP_EVERY": "0.5",
+        "RETAKE_REQUEUE_AFTER": "2",
+        "RETAKE_TASK_SOFT_TIME_LIMIT": "3",
+        "RETAKE_TASK_TIME_LIMIT": "4",
+        "RETAKE_LEASE": "5",
+    }
+    engine = make_engine(database_url)
+    with Publisher(valkey_url) as publisher:
+        yield Fleet(tmp_path, environment, engine, publisher)
+    engine.dispose()
+
+
+def test_an_upload_becomes_a_signed_retake_request(fleet: Fleet, host: ScriptedHost, sink: WebhookSink) -> None:
+    fleet.publisher.publish(an_event("ad1-1", image_url=host.url("/good")))
+    fleet.publisher.publish(an_event("ad2-1", image_url=host.url("/bad")))
+    fleet.publisher.publish(an_event("ad3-1", image_url=host.url("/missing")))
+    fleet.publisher.publish(an_event("ad4-1", image_url="http://169.254.169.254/latest/meta-data"))
+    with fleet.running("ingest"), fleet.running("worker"), fleet.running("beat"):
+        eventually(lambda: len(sink.requests) == 1 and "received" not in fleet.states().values())
+    assert fleet.states() == {"ad1-1": "scored", "ad2-1": "scored", "ad3-1": "unreachable", "ad4-1": "unreachable"}
+    [event] = sink.requests.values()
+    assert event["type"] == "ad.photo.retake_requested"
+    assert event["data"]["image_id"] == "ad2-1"
+    assert "too_dark" in {reason["code"] for reason in event["data"]["reasons"]}
+    assert sink.refused == []
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
+    fleet: Fleet, host: ScriptedHost, sink: WebhookSink
+) -> None:
+    photo = answer(bytes_of(BAD))
+
+    def slowly(sock: object) -> None:
+        host.pause(2)
+        sock.sendall(photo)  # type: ignore[attr-defined]
+
+    host.routes["/slow"] = slowly
+    for n in range(4):
+        fleet.publisher.publish(an_event(f"ad{n}-1", image_url=host.url("/slow")))
+    with fleet.running("ingest"), fleet.running("beat"):
+        with fleet.running("worker") as worker:
+            eventually(lambda: len(host.requests) >= 2)
+            worker.send_signal(signal.SIGKILL)
+        with fleet.running("worker"):
+            eventually(lambda: len(sink.requests) == 4)
+    assert set(fleet.states().values()) == {"scored"}
+    with reading(fleet.engine) as connection:
+        assert connection.scalar(select(func.count()).select_from(Notification)) == 4
+        assert max(connection.scalars(select(Image.attempts))) >= 2, "the killed worker's photos were tried again"
+
+
+def test_a_message_that_the_broker_lost_is_found(fleet: Fleet, host: ScriptedHost, valkey_url: str) -> None:
+    fleet.publisher.publish(an_event(image_url=host.url("/good")))
+    with fleet.running("ingest"):
+        eventually(lambda: fleet.states() == {"ad1-1": "received"})
+        eventually(lambda: Redis.from_url(valkey_url).delete("retake.images") == 1)
+    with fleet.running("beat"), fleet.running("worker"):
+        eventually(lambda: fleet.states() == {"ad1-1": "scored"})
+
+
+def test_processes_that_cannot_work_say_why_and_end(fleet: Fleet) -> None:
+    def ended(command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "worker", command],
+            env=os.environ | fleet.environment | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+
+    for settings, said in (
+        ({"RETAKE_THRESHOLD": "7"}, "RETAKE_THRESHOLD"),
+        ({"RETAKE_NOTIFY_SECRET": "hunter2"}, "RETAKE_NOTIFY_SECRET"),
+        ({"RETAKE_MODEL": __file__}, __file__),
+        ({"RETAKE_DATABASE_URL": f"sqlite:///{fleet.folder}/empty.db"}, "retake migrate"),
+    ):
+        result = ended("worker", **settings)
+        assert result.returncode in {1, 2}
+        [line] = [line for line in result.stderr.splitlines() if line.startswith("retake: ")]
+        assert said in line
+        assert "Traceback" not in result.stderr
+        assert "hunter2" not in result.stderr
