@@ -30,7 +30,7 @@ WEIGHTS = Path("nima/weights_mobilenet_aesthetic_0.07.hdf5")
 RATINGS = np.arange(1, 11)
 STARS = np.arange(len(SEATS) + 1)
 BATCH = 32
-DECAYS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+DECAYS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 
 def load(path: Path) -> Any:  # noqa: ANN401 - Keras has no type information

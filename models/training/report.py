@@ -18,7 +18,7 @@ MAJORITY = 3
 FEWEST = 10
 """Smaller slices are left out: their figures would say nothing."""
 
-WIDTH = 118
+WIDTH = 130
 """Columns that a table of figures takes, also where no terminal says how wide it is."""
 
 COARSE = {ReasonCode.NOISY, ReasonCode.LOW_RESOLUTION}
