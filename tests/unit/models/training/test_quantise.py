@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from models.location import DEFAULT_MODEL
 from models.runtime import Runtime
@@ -12,7 +13,7 @@ HEADS = {"observers": (5,), "reasons": (12,), "mask": (14, 14, 1)}
 
 
 @pytest.fixture
-def pixels() -> np.ndarray:
+def pixels() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 
 
@@ -20,18 +21,18 @@ def test_the_shipped_file_is_small() -> None:
     assert DEFAULT_MODEL.stat().st_size < LARGEST == 450_000
 
 
-def test_the_shipped_file_names_its_heads(pixels: np.ndarray) -> None:
+def test_the_shipped_file_names_its_heads(pixels: NDArray[np.uint8]) -> None:
     heads = Runtime(DEFAULT_MODEL).invoke(pixels)
     assert {name: head.shape for name, head in heads.items()} == HEADS
 
 
-def test_the_shipped_file_sees_a_difference(pixels: np.ndarray) -> None:
+def test_the_shipped_file_sees_a_difference(pixels: NDArray[np.uint8]) -> None:
     runtime = Runtime(DEFAULT_MODEL)
     noise, grey = runtime.invoke(pixels), runtime.invoke(np.full_like(pixels, 128))
     assert not np.array_equal(noise["observers"], grey["observers"])
 
 
-def test_an_invoke_is_timed(pixels: np.ndarray) -> None:
+def test_an_invoke_is_timed(pixels: NDArray[np.uint8]) -> None:
     assert time_invoke(DEFAULT_MODEL, pixels) > 0
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.runtime import Runtime
@@ -33,7 +34,7 @@ def views(monkeypatch: pytest.MonkeyPatch) -> Views:
     )
 
 
-def heads(votes: float) -> dict[str, np.ndarray]:
+def heads(votes: float) -> dict[str, NDArray[np.float32]]:
     return {
         "observers": np.full((1, 5), votes, np.float32),
         "reasons": np.zeros((1, 12), np.float32),
