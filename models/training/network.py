@@ -27,13 +27,13 @@ WEIGHTS = Path("backbone", "mobilenet_v2_0.35_224_imagenet_no_top.weights.h5")
 """Where the ImageNet weights lie in the data folder."""
 
 FROZEN = 6
-"""Inverted residual blocks, of 17, that keep their ImageNet weights: edges, textures and blobs."""
+"""Inverted residual blocks, of 17, that keep their ImageNet weights; with 3 the validation error was no lower."""
 
 MASKED = 12
 """Block whose features, 14 by 14, the subject mask is read from."""
 
 WIDTH = 256
-"""Channels of the last convolution, of the 1,280 that ImageNet needs for its thousand classes."""
+"""Channels of the last convolution, of the 1,280 that ImageNet needs for a thousand classes; the strongest are kept."""
 
 DROPOUT = 0.3
 
