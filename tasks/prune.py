@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, 
 from tasks.database import reading
 from tasks.tables import Cooldown, DeadLetter, Image, Notification, NotificationState
 
-ROWS_AT_ONCE = 1000
+ROWS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ def _prune_photos(connection: Connection, before: datetime) -> int:
         .order_by(Image.finished_at)
         .limit(ROWS_AT_ONCE)
     )
-    return connection.execute(delete(Image).where(Image.id.in_(old))).rowcount
+    return connection.execute(delete(Image).where(Image.id.in_(connection.scalars(old).all()))).rowcount
 
 
 def _prune_letters(connection: Connection, before: datetime) -> int:
     old = (
         select(DeadLetter.id).where(DeadLetter.created_at < before).order_by(DeadLetter.created_at).limit(ROWS_AT_ONCE)
     )
-    return connection.execute(delete(DeadLetter).where(DeadLetter.id.in_(old))).rowcount
+    return connection.execute(delete(DeadLetter).where(DeadLetter.id.in_(connection.scalars(old).all()))).rowcount
 
 
 def _prune_cooldowns(engine: Engine, now: datetime) -> Iterator[Pruned]:

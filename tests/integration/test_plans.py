@@ -14,6 +14,8 @@ from sqlalchemy import Connection, Engine, event, text
 from tasks import dead_letters, images, outbox, scores
 from tasks.database import reading
 from tasks.dead_letters import Letter
+from tasks.forget import forget
+from tasks.prune import prune
 
 ROWS = 20_000
 FILL = {
@@ -109,13 +111,10 @@ def two_sweeps(engine: Engine, clock: TurnedClock) -> None:
             assert len(take_due(connection, now=clock(), again_at=clock() + timedelta(minutes=1), limit=10)) == 10
 
 
-def test_every_statement_of_an_event_and_of_a_sweep_looks_up_an_index(filled: Engine, clock: TurnedClock) -> None:
-    with caught(filled) as statements:
-        the_way_of_a_bad_photo_and_its_retake(filled, clock)
-        two_sweeps(filled, clock)
-    name = filled.dialect.name
+def assert_looked_up(engine: Engine, statements: list[tuple[str, Any]]) -> int:
+    name = engine.dialect.name
     explained = 0
-    with reading(filled) as connection:
+    with reading(engine) as connection:
         for statement, parameters in statements:
             if statement.startswith(("BEGIN", "SELECT setval")):
                 continue
@@ -124,7 +123,21 @@ def test_every_statement_of_an_event_and_of_a_sweep_looks_up_an_index(filled: En
             )
             assert not WALK[name].search(plan), f"{statement}\n{plan}"
             explained += 1
-    assert explained >= 15
+    return explained
+
+
+def test_every_statement_of_an_event_and_of_a_sweep_looks_up_an_index(filled: Engine, clock: TurnedClock) -> None:
+    with caught(filled) as statements:
+        the_way_of_a_bad_photo_and_its_retake(filled, clock)
+        two_sweeps(filled, clock)
+    assert assert_looked_up(filled, statements) >= 15
+
+
+def test_forgetting_and_pruning_look_up_an_index(filled: Engine, clock: TurnedClock) -> None:
+    with caught(filled) as statements:
+        next(forget(filled, "s7"))
+        next(prune(filled, clock() + timedelta(seconds=1), clock()))
+    assert assert_looked_up(filled, statements) >= 6
 
 
 def test_the_check_sees_a_walk_through_a_table(filled: Engine) -> None:
