@@ -35,6 +35,16 @@ FIGURES = {
     "main_reason": "main reason right",
 }
 
+GOALS = {
+    "rmse": "at most 1.00; 1.00",
+    "auc": "at least 0.94; 0.90",
+    "spearman": "at least 0.85; 0.75",
+    "accuracy": "at least 0.87; -",
+    "spread": "at least 1.2; -",
+    "main_reason": "at least 0.70; -",
+}
+"""What was aimed at, on all photos; on untouched ones."""
+
 Card = Annotated[Path, typer.Option(help="Where the card goes.")]
 Report = Mapping[str, Mapping[str, Any]]
 
@@ -69,8 +79,11 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def by_part(report: Report) -> str:
     """Tabulate every figure on all, untouched and touched photos."""
     parts = [part for part in ("all", "untouched", "touched") if part in report]
-    head = ["figure", *(f"{part} ({report[part]['photos']} photos)" for part in parts)]
-    return table(head, [[word, *(cell(report[part][name]) for part in parts)] for name, word in FIGURES.items()])
+    head = ["figure", "goal: all; untouched", *(f"{part} ({report[part]['photos']} photos)" for part in parts)]
+    rows = [
+        [word, GOALS.get(name, "-"), *(cell(report[part][name]) for part in parts)] for name, word in FIGURES.items()
+    ]
+    return table(head, rows)
 
 
 def by_slice(report: Report, kind: str) -> str:
@@ -112,6 +125,7 @@ def fill(work: Path, model: Path) -> dict[str, str]:
     """Gather what the card's template asks for."""
     reports = {name: read_report(work / f"{name}.json") for name in ATTEMPTS}
     observers = json.loads(read_text(work / "observers.json"))
+    cost = json.loads(read_text(work / "quantise.json"))
     ratings = json.loads(read_text(work / "nima.json"))["notes"]["ratings"]
     content = model.read_bytes()
     return {
@@ -123,6 +137,8 @@ def fill(work: Path, model: Path) -> dict[str, str]:
         "shares": ", ".join(f"{name} {share:.2f}" for name, share in observers["share_good"].items()),
         "figures": by_part(reports["network"]),
         "attempts": by_attempt(reports),
+        "as_float": f"{cost['rmse_float']:.3f}",
+        "as_int8": f"{cost['rmse_int8']:.3f}",
         "categories": by_slice(reports["network"], "category"),
         "faults": by_slice(reports["network"], "fault"),
         "nima_range": f"{ratings['p5']:.2f} to {ratings['p95']:.2f} (standard deviation {ratings['sd']:.2f})",

@@ -15,7 +15,7 @@ from models.training.metrics import METRICS, Figure, Floats, measure, measure_sh
 MAJORITY = 3
 """A photo has a main reason when at least this many of five votes are bad."""
 
-FEWEST = 10
+FEWEST = 5
 """Smaller slices are left out: their figures would say nothing."""
 
 WIDTH = 130
