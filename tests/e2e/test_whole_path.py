@@ -51,7 +51,7 @@ class Fleet:
 
     def states(self) -> dict[str, str]:
         with reading(self.engine) as connection:
-            return dict(connection.execute(select(Image.image_id, Image.state)).tuples().all())
+            return {row.image_id: row.state for row in connection.execute(select(Image.image_id, Image.state))}
 
     def log(self, command: str) -> str:
         return (self.folder / f"{command}.log").read_text()
