@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from tasks.database import reading
 from tasks.tables import Image, Notification
 
-PATIENCE = 90  # seconds, for what takes a few on an idle machine
+PATIENCE = 240  # seconds, for what takes a few on an idle machine
 
 
 class Deployment:
