@@ -129,7 +129,7 @@ def test_a_lease_that_ran_out_meanwhile_stores_nothing(bench: Bench) -> None:
     assert bench.scores() == bench.notifications() == []
     bench.decode = decode
     bench.clock.turn(seconds=91)
-    assert bench.qualify(pk).state is ImageState.SCORED
+    assert bench.qualify(pk, crash_limit=3).state is ImageState.SCORED
 
 
 def test_the_same_bytes_reuse_the_score_and_still_notify(bench: Bench) -> None:
