@@ -61,16 +61,28 @@ class Fetcher:
         """Return the photo, or the URL that the host sends us to."""
         target = _parse(url)
         try:
-            response = self._pools.urlopen(
-                "GET", target.url, redirect=False, retries=False, preload_content=False, timeout=self._timeout
-            )
-            with response:  # closed unread, a redirect's or an error's body costs nothing
+            with self._ask_twice(target) as response:  # closed unread, a redirect's or an error's body costs nothing
                 if location := response.get_redirect_location():
                     return _join(target.url, location)
                 _check_status(response)
                 return self._read(response)
         except urllib3_errors.HTTPError as error:
             raise _translate(error) from error
+
+    def _ask_twice(self, target: Url) -> BaseHTTPResponse:
+        """A host may close a kept connection just as we ask on it: the second time it gets a fresh one."""
+        try:
+            return self._ask(target)
+        except urllib3_errors.ProtocolError as error:
+            if not isinstance(error.args[-1], ConnectionError):
+                raise
+            self._pools.clear()
+            return self._ask(target)
+
+    def _ask(self, target: Url) -> BaseHTTPResponse:
+        return self._pools.urlopen(
+            "GET", target.url, redirect=False, retries=False, preload_content=False, timeout=self._timeout
+        )
 
     def _read(self, response: BaseHTTPResponse) -> bytes:
         limit = self._policy.max_bytes
