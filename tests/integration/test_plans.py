@@ -48,7 +48,10 @@ NUMBERS = {
 SHA = {"sqlite": "CAST(printf('%032d', n) AS BLOB)", "postgresql": "lpad(n::text, 32, '0')::bytea"}
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
 # SQLite says SCAN table, PostgreSQL says Seq Scan on table; SQLite's SCAN of an index is as long a walk.
-WALK = {"sqlite": re.compile(r"SCAN (?!CONSTANT|\d+[ -](?:CONSTANT|ROW))(\w+)"), "postgresql": re.compile(r"Seq Scan on (\w+)")}
+WALK = {
+    "sqlite": re.compile(r"SCAN (?!CONSTANT|\d+[ -](?:CONSTANT|ROW))(\w+)"),
+    "postgresql": re.compile(r"Seq Scan on (\w+)"),
+}
 
 
 @contextmanager
