@@ -2,7 +2,12 @@
 
 # ruff: noqa: PLC0415 - heavy modules load inside the commands
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from worker.settings import Settings
 
 
 def migrate() -> None:
@@ -17,43 +22,36 @@ def migrate() -> None:
 
 def ingest() -> None:
     """Read the event stream: write a row and queue a task for each event."""
-    from worker import logs
     from worker.processes import run_ingest
-    from worker.settings import load_settings
 
-    settings = load_settings()
-    logs.configure(settings.log_format, settings.log_level)
-    run_ingest(settings)
+    run_ingest(_settings_with_logs())
 
 
 def worker() -> None:
     """Run a worker: download, score, store, notify."""
-    from worker import logs
     from worker.processes import run_worker
-    from worker.settings import load_settings
 
-    settings = load_settings()
-    logs.configure(settings.log_format, settings.log_level)
-    run_worker(settings)
+    run_worker(_settings_with_logs())
 
 
 def beat() -> None:
     """Run the clock that starts the sweeps."""
-    from worker import logs
     from worker.processes import run_beat
-    from worker.settings import load_settings
 
-    settings = load_settings()
-    logs.configure(settings.log_format, settings.log_level)
-    run_beat(settings)
+    run_beat(_settings_with_logs())
 
 
 def exporter() -> None:
     """Tell Prometheus how the work stands."""
-    from worker import logs
     from worker.processes import run_exporter
+
+    run_exporter(_settings_with_logs())
+
+
+def _settings_with_logs() -> "Settings":
+    from worker import logs
     from worker.settings import load_settings
 
     settings = load_settings()
     logs.configure(settings.log_format, settings.log_level)
-    run_exporter(settings)
+    return settings
