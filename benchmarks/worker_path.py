@@ -15,7 +15,7 @@ from models.judge import Judge
 from tasks import images, schema
 from tasks.celery_tasks import qualify
 from tasks.clock import utc_now
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.decode import decode
 from tasks.events import new_event
 from tasks.fetch import Fetcher, FetchPolicy
@@ -119,7 +119,7 @@ def _follow(engine: Engine, photos: int, pid: int, progress: Progress, title: st
     finished, pss = 0, 0.0
     while finished < photos:
         time.sleep(POLL_SECONDS)
-        with reading(engine) as connection:
+        with autocommit(engine) as connection:
             finished = connection.scalar(select(func.count()).where(Image.finished_at.is_not(None))) or 0
         if finished < photos:
             pss = _pss(pid)
@@ -129,7 +129,7 @@ def _follow(engine: Engine, photos: int, pid: int, progress: Progress, title: st
 
 def _rate(engine: Engine) -> float:
     """Photos a second between the end of the warm-up and the last photo, by the times that the rows hold."""
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         times = list(connection.scalars(select(Image.finished_at).order_by(Image.finished_at)))[WARM_UP:]
     assert times[0] is not None
     assert times[-1] is not None

@@ -37,8 +37,11 @@ def contrast(grey: Grey) -> float:
 
 def laplacian(grey: Grey) -> Grey:
     """Second difference of luma (H, W) in both directions, (H-2, W-2): large at edges, zero in flat parts."""
-    centre = grey[1:-1, 1:-1]
-    return grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * centre
+    difference = grey[:-2, 1:-1] + grey[2:, 1:-1]
+    difference += grey[1:-1, :-2]
+    difference += grey[1:-1, 2:]
+    difference -= 4 * grey[1:-1, 1:-1]
+    return difference
 
 
 def sharpness(grey: Grey) -> float:

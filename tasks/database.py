@@ -52,8 +52,8 @@ def insert_into(connection: Connection, table: type[Base]) -> sqlite.Insert | po
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that reads without a transaction: one round trip a query, no lock held."""
+def autocommit(engine: Engine) -> Iterator[Connection]:
+    """A connection without a transaction: each statement takes effect at once, and is one round trip."""
     with engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
 

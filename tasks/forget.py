@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, delete, func, select
 
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import Cooldown, DeadLetter, Image, Notification, Score
 
 PHOTOS_AT_ONCE = 500
@@ -43,7 +43,7 @@ class Erased:
 def find_rows(engine: Engine, seller_id: str) -> Erased:
     """Count what `forget` would erase."""
     theirs = Image.seller_id == seller_id
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         photos = connection.execute(select(func.count()).select_from(Image).where(theirs)).scalar_one()
         found = Erased(
             photos=photos,
@@ -104,7 +104,7 @@ def _read_letters(engine: Engine, after: int) -> list[tuple[int, bytes]]:
         .order_by(DeadLetter.id)
         .limit(LETTERS_AT_ONCE)
     )
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return [(row.id, row.body) for row in connection.execute(statement)]
 
 

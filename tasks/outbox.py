@@ -1,10 +1,10 @@
 """The outbox: retake requests, written with the score that calls for them, delivered after the commit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, update
 
 from tasks.database import insert_into
 from tasks.errors import LeaseLostError
@@ -40,6 +40,26 @@ class ClaimedNotification:
     ad_id: str
     body: str
     attempts: int
+
+
+# Built once, as those of `tasks.images`.
+_CLAIM = (
+    update(Notification)
+    .where(
+        Notification.id == bindparam("pk"),
+        Notification.state == NotificationState.PENDING,
+        Notification.available_at <= bindparam("now"),
+    )
+    .values(attempts=Notification.attempts + 1, available_at=bindparam("until"), due_at=bindparam("until"))
+    .returning(
+        *(getattr(Notification, "id" if field.name == "pk" else field.name) for field in fields(ClaimedNotification))
+    )
+)
+_SETTLE = update(Notification).where(
+    Notification.id == bindparam("pk"),
+    Notification.state == NotificationState.PENDING,
+    Notification.attempts == bindparam("fence"),
+)
 
 
 def write(
@@ -103,23 +123,7 @@ def answer(connection: Connection, image: ClaimedImage, *, now: datetime) -> Non
 
 def claim(connection: Connection, pk: int, *, now: datetime, lease: timedelta) -> ClaimedNotification | None:
     """Take a pending request for the length of the lease; None if it is not pending, taken, or not due yet."""
-    statement = (
-        update(Notification)
-        .where(
-            Notification.id == pk,
-            Notification.state == NotificationState.PENDING,
-            Notification.available_at <= now,
-        )
-        .values(attempts=Notification.attempts + 1, available_at=now + lease, due_at=now + lease)
-        .returning(
-            Notification.id,
-            Notification.webhook_id,
-            Notification.ad_id,
-            Notification.body,
-            Notification.attempts,
-        )
-    )
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_CLAIM, {"pk": pk, "now": now, "until": now + lease}).one_or_none()
     return ClaimedNotification(*row) if row else None
 
 
@@ -240,14 +244,5 @@ def _start_cooldown(connection: Connection, ad_id: str, *, now: datetime, until:
 
 
 def _settle(connection: Connection, claimed: ClaimedNotification, **values: object) -> None:
-    statement = (
-        update(Notification)
-        .where(
-            Notification.id == claimed.pk,
-            Notification.state == NotificationState.PENDING,
-            Notification.attempts == claimed.attempts,
-        )
-        .values(**values)
-    )
-    if connection.execute(statement).rowcount != 1:
+    if connection.execute(_SETTLE, {"pk": claimed.pk, "fence": claimed.attempts, **values}).rowcount != 1:
         raise LeaseLostError

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, select
 
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import Cooldown, DeadLetter, Image, Notification, NotificationState
 
 ROWS_AT_ONCE = 200
@@ -26,7 +26,7 @@ class Pruned:
 
 def find_rows(engine: Engine, before: datetime) -> Pruned:
     """Count what `prune` would delete, but for the cooldowns, which are not indexed by time."""
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return Pruned(
             photos=_count(connection, Image.finished_at < before),
             letters=_count(connection, DeadLetter.created_at < before),
@@ -75,7 +75,7 @@ def _prune_cooldowns(engine: Engine, now: datetime) -> Iterator[Pruned]:
 
 def _ads_after(engine: Engine, after: str) -> list[str]:
     statement = select(Cooldown.ad_id).where(Cooldown.ad_id > after).order_by(Cooldown.ad_id).limit(ROWS_AT_ONCE)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return list(connection.scalars(statement))
 
 

@@ -14,7 +14,7 @@ from models.reasons import ReasonCode
 from tasks import images, outbox, scores
 from tasks.backoff import FETCH_SCHEDULE, next_delay
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.decode import DecodedImage
 from tasks.errors import DecodeError, FetchError, LeaseLostError
 from tasks.images import ClaimedImage, Fault
@@ -101,7 +101,7 @@ class Qualify:
             SQLAlchemyError: the database failed; nothing was stored, and the sweeper finds the photo again.
             Exception: whatever nobody expected, after it was noted as a crash of this photo.
         """
-        with self._engine.begin() as connection:
+        with autocommit(self._engine) as connection:
             image = images.claim(connection, image_pk, now=self._clock(), lease=self._policy.lease)
         if image is None:
             return Outcome()
@@ -134,7 +134,7 @@ class Qualify:
         with self._stages.stage("fetch"):
             data = self._fetcher.fetch(image.image_url)
         photo = Photo(data, self._decode)
-        with reading(self._engine) as connection:
+        with autocommit(self._engine) as connection:
             known = scores.find_by_content(connection, photo.content_sha256, self._judge.model)
         content = known or self._score(photo)
         with self._stages.stage("store"), self._engine.begin() as connection:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, exists, func, select
 
 from models.errors import ModelError
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.decode import DecodedImage
 from tasks.photo import Photo
 from tasks.scores import ContentScore
@@ -59,7 +59,7 @@ class Rescore:
             DecodeError: what is at its address now is not a usable photo.
         """
         opinion = self._opinion(model)
-        with reading(self._engine) as connection:
+        with autocommit(self._engine) as connection:
             wanted = _find(connection, image_pk, model.name)
         if wanted is None:
             return None

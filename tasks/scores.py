@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from models.judge import Judgement
 from tasks.database import insert_into
@@ -30,13 +30,17 @@ class ContentScore:
     height: int
 
 
-_CONTENT_COLUMNS = [getattr(Score, field.name) for field in fields(ContentScore)]
+_FIND = (
+    select(*(getattr(Score, field.name) for field in fields(ContentScore)))
+    .where(Score.content_sha256 == bindparam("sha256"), Score.model == bindparam("named"))
+    .limit(1)
+)
+_RECORD = insert(Score)
 
 
 def find_by_content(connection: Connection, content_sha256: bytes, model: str) -> ContentScore | None:
     """The score that the same bytes got from the same model before, if any."""
-    statement = select(*_CONTENT_COLUMNS).where(Score.content_sha256 == content_sha256, Score.model == model).limit(1)
-    row = connection.execute(statement).one_or_none()
+    row = connection.execute(_FIND, {"sha256": content_sha256, "named": model}).one_or_none()
     return ContentScore(*row) if row else None
 
 
@@ -56,7 +60,7 @@ def describe(photo: Photo, judgement: Judgement) -> ContentScore:
 
 def record(connection: Connection, image_pk: int, content: ContentScore, *, now: datetime) -> None:
     """Store the score of one photo, for the first time by this model."""
-    connection.execute(insert(Score).values(_row(image_pk, content, now)))
+    connection.execute(_RECORD, _row(image_pk, content, now))
 
 
 def record_once(connection: Connection, image_pk: int, content: ContentScore, *, now: datetime) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from models.judge import Judgement
 from tasks import scores
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.photo import Photo
 from tasks.scores import ContentScore
 
@@ -49,7 +49,7 @@ class SecondOpinion:
         return content
 
     def _known(self, content_sha256: bytes) -> ContentScore | None:
-        with reading(self._engine) as connection:
+        with autocommit(self._engine) as connection:
             return scores.find_by_content(connection, content_sha256, self._judge.model)
 
     def _score(self, photo: Photo) -> ContentScore:

@@ -34,7 +34,7 @@ def make_app(settings: Settings) -> Celery:
         task_time_limit=settings.task_time_limit,
         task_soft_time_limit=settings.task_soft_time_limit,
         worker_concurrency=settings.concurrency,
-        worker_prefetch_multiplier=1,
+        worker_prefetch_multiplier=4,
         worker_proc_alive_timeout=PROCESS_START_SECONDS,
         worker_max_tasks_per_child=settings.max_tasks_per_child,
         worker_max_memory_per_child=settings.max_memory_per_child,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, func, select
 
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import DeadLetter, Image, Notification
 from tests.chaos.hosts import Sink
 from tests.chaos.plan import Kind, Publication, Upload
@@ -53,7 +53,7 @@ def reckon(published: Sequence[Publication], engine: Engine, sink: Sink, logs: I
     uploads = {item.image_id: item for item in published if isinstance(item, Upload)}
     invalid = [item for item in published if isinstance(item, bytes)]
     bad = {image_id for image_id, upload in uploads.items() if upload.kind is Kind.BAD}
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         states = {row.image_id: row.state for row in connection.execute(select(Image.image_id, Image.state))}
         letters = connection.scalar(select(func.count(DeadLetter.body.distinct())))
         open_images = connection.scalar(select(func.count()).where(Image.due_at.is_not(None)))

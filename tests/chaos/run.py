@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tasks import schema
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.errors import EventNotPublished
 from tasks.events import ImageUploaded, new_event
 from tasks.tables import Image, Notification
@@ -204,7 +204,7 @@ def _drive(feed: Feed, fleet: Fleet, disturber: Disturber, engine: Engine, valke
 def _finished(engine: Engine) -> int | None:
     """How many photos have their final state; None while the database is away."""
     try:
-        with reading(engine) as connection:
+        with autocommit(engine) as connection:
             return connection.scalar(select(func.count()).where(Image.finished_at.is_not(None)))
     except SQLAlchemyError:
         return None
@@ -212,7 +212,7 @@ def _finished(engine: Engine) -> int | None:
 
 def _settled(engine: Engine, client: Redis) -> bool:
     try:
-        with reading(engine) as connection:
+        with autocommit(engine) as connection:
             waiting = connection.scalar(select(func.count()).where(Notification.due_at.is_not(None)))
         return not waiting and not client.xlen("ad-images")
     except (SQLAlchemyError, RedisError):

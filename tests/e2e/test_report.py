@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tasks import dead_letters, images, outbox, scores
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.dead_letters import Letter
 from tasks.events import new_event
 from tasks.scores import ContentScore
@@ -86,7 +86,7 @@ def report(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> R
     url = f"sqlite:///{shutil.copy(sqlite_template, path)}"
     fill(url)
     engine = make_engine(url)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         gathered = gather(
             connection,
             now=NOW,

@@ -16,7 +16,7 @@ from rows import an_event
 from scripted_host import ScriptedHost, answer
 from sqlalchemy import Engine, func, select
 
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.tables import Image, Notification
 from worker.demo.photos import SAMPLE, Photo, sample_photos
 from worker.demo.webhook_sink import WebhookSink, new_secret
@@ -50,7 +50,7 @@ class Fleet:
             log.close()
 
     def states(self) -> dict[str, str]:
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return {row.image_id: row.state for row in connection.execute(select(Image.image_id, Image.state))}
 
     def log(self, command: str) -> str:
@@ -145,7 +145,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
         with fleet.running("worker"):
             eventually(lambda: len(sink.requests) == 4)
     assert set(fleet.states().values()) == {"scored"}
-    with reading(fleet.engine) as connection:
+    with autocommit(fleet.engine) as connection:
         assert connection.scalar(select(func.count()).select_from(Notification)) == 4
         assert max(connection.scalars(select(Image.attempts))) >= 2, "the killed worker's photos were tried again"
 

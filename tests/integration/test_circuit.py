@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from tasks import outbox
 from tasks.circuit import CircuitPolicy
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.deliver import Attempt, Deliver, DeliverPolicy
 from tasks.sweep import Sweep
 from tasks.tables import Notification, NotificationState
@@ -57,7 +57,7 @@ def bad_photo(engine: Engine, clock: TurnedClock, number: int) -> int:
 
 
 def attempts(engine: Engine) -> int:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return connection.scalar(select(func.sum(Notification.attempts))) or 0
 
 

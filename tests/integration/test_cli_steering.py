@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select
 from typer.testing import CliRunner, Result
 
 from tasks import dead_letters, images, outbox
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.dead_letters import Letter
 from tasks.images import Fault
 from tasks.tables import DeadLetter, Image, ImageState, Notification, NotificationState
@@ -76,7 +76,7 @@ def on_stream(url: str) -> list[bytes]:
 
 
 def count(engine: Engine, column: object) -> int:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return int(connection.execute(select(func.count(column))).scalar_one())  # type: ignore[arg-type]
 
 
@@ -145,7 +145,7 @@ def test_photos_that_were_given_up_are_listed_and_received_again(retake: Retake,
     assert "not_found" in retake("dead", "list", "--images").stdout
     assert retake("dead", "show", str(pk), "--images").exit_code == 0
     assert retake("dead", "replay", "--images", "--since", "1h", "--yes").stdout == "photos: 1 received\n"
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Image.state)) == "received"
 
 
@@ -155,7 +155,7 @@ def test_dead_requests_are_listed_and_sent_again(retake: Retake, engine: Engine)
     assert json.loads(line)["webhook_id"] == "msg_1"
     result = retake("notifications", "replay", str(pk), "--yes")
     assert result.stdout == "dead requests: 1 pending\n"
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Notification.state)) == "pending"
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from tasks import scores
 from tasks.comparison import compare, find_models
-from tasks.database import reading
+from tasks.database import autocommit
 
 OLD, NEW = "quality@old", "quality@new"
 
@@ -21,7 +21,7 @@ def score_by_both(engine: Engine, clock: TurnedClock, *pairs: tuple[float | None
 
 def test_what_would_change(engine: Engine, clock: TurnedClock) -> None:
     score_by_both(engine, clock, (1, 1.5), (2, 3), (3, 2.4), (4, 4.3), (5, 5), (0.5, None), (None, 0.5))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert dict(find_models(connection)) == {OLD: 6, NEW: 6}
         found = compare(connection, OLD, NEW, 2.5)
     assert found is not None
@@ -38,7 +38,7 @@ def test_what_would_change(engine: Engine, clock: TurnedClock) -> None:
 
 def test_a_model_agrees_with_itself(engine: Engine, clock: TurnedClock) -> None:
     score_by_both(engine, clock, (1, 1), (3, 3))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         found = compare(connection, OLD, NEW, 2.5)
     assert found is not None
     assert (found.agreement, found.drift, found.drift_spread) == (1, 0, 0)
@@ -47,7 +47,7 @@ def test_a_model_agrees_with_itself(engine: Engine, clock: TurnedClock) -> None:
 
 def test_one_that_always_says_the_same_correlates_with_nothing(engine: Engine, clock: TurnedClock) -> None:
     score_by_both(engine, clock, (1, 2), (3, 2))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         found = compare(connection, OLD, NEW, 2.5)
     assert found is not None
     assert found.correlation is None
@@ -55,5 +55,5 @@ def test_one_that_always_says_the_same_correlates_with_nothing(engine: Engine, c
 
 def test_nothing_in_common_is_nothing(engine: Engine, clock: TurnedClock) -> None:
     score_by_both(engine, clock, (1, None), (None, 2))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert compare(connection, OLD, NEW, 2.5) is None

@@ -6,7 +6,7 @@ from rows import an_event, receive, received_and_claimed, scored
 from sqlalchemy import Engine, func, select
 
 from tasks import dead_letters, outbox
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.dead_letters import Letter
 from tasks.forget import LETTERS_AT_ONCE, PHOTOS_AT_ONCE, Erased, find_rows, forget
 from tasks.tables import Cooldown, DeadLetter, Image, Notification, Score
@@ -35,7 +35,7 @@ def refuse(engine: Engine, clock: TurnedClock, *bodies: bytes) -> None:
 
 
 def count(engine: Engine) -> dict[str, int]:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return {
             table.__tablename__: connection.execute(select(func.count()).select_from(table)).scalar_one()
             for table in (Image, Score, Notification, Cooldown, DeadLetter)
@@ -51,7 +51,7 @@ def test_everything_of_a_seller_goes_and_nothing_of_another(engine: Engine, cloc
     assert find_rows(engine, "s1") == expected
     assert sum(forget(engine, "s1"), Erased()) == expected
     assert set(count(engine).values()) == {1}
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Image.seller_id)) == "s2"
         assert connection.scalar(select(DeadLetter.body)) == b'{"data":{"seller_id":"s2"}}'
     assert find_rows(engine, "s1") == Erased()

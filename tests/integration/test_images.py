@@ -7,7 +7,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from tasks import images
-from tasks.database import make_engine, reading
+from tasks.database import autocommit, make_engine
 from tasks.errors import LeaseLostError
 from tasks.events import ImageUploaded
 from tasks.images import Fault
@@ -141,6 +141,6 @@ def test_sweepers_at_once_take_different_rows_without_waiting(postgres_url: str,
         second = images.take_due(two, now=clock(), again_at=again, limit=10)
     assert sorted(first + second) == pks
     assert len(first) == 2
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Image.id).where(Image.due_at != again)) is None
     engine.dispose()

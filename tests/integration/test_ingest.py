@@ -14,7 +14,7 @@ from rows import an_event
 from sqlalchemy import Engine, select, text
 
 from tasks.celery_tasks import IMAGES
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import DeadLetter, Image
 from worker import ingest
 from worker.celery_app import make_app
@@ -63,7 +63,7 @@ def queued(redis: Redis) -> list[list[Any]]:
 
 
 def letters(engine: Engine) -> list[Any]:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return list(connection.execute(select(DeadLetter.code, DeadLetter.body).order_by(DeadLetter.id)))
 
 
@@ -73,7 +73,7 @@ def test_an_event_becomes_a_row_and_a_task_and_leaves_the_stream(
     for n in range(3):
         publisher.publish(an_event(f"ad{n}-1"))
     drain(reader(redis, engine, app, clock))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         rows = list(connection.execute(select(Image.id, Image.image_id).order_by(Image.id)))
     assert [image_id for _, image_id in rows] == ["ad0-1", "ad1-1", "ad2-1"]
     assert queued(redis) == [[pk] for pk, _ in rows]

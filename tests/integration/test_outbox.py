@@ -8,7 +8,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError
 
 from tasks import outbox
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.errors import LeaseLostError
 from tasks.images import ClaimedImage
 from tasks.outbox import ClaimedNotification
@@ -65,7 +65,7 @@ def deliver(engine: Engine, pk: int | None, clock: TurnedClock) -> None:
 
 
 def states(engine: Engine) -> list[str]:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return list(connection.scalars(select(Notification.state).order_by(Notification.id)))
 
 

@@ -12,7 +12,7 @@ from rows import an_event, claim, content_score, receive, scored
 from sqlalchemy import Connection, Engine, event, text
 
 from tasks import dead_letters, images, outbox, scores
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.dead_letters import Letter
 from tasks.forget import forget
 from tasks.prune import prune
@@ -79,7 +79,7 @@ def filled(engine: Engine, clock: TurnedClock) -> Engine:
             connection.exec_driver_sql(
                 f"SELECT setval('images_id_seq', {ROWS}), setval('notifications_id_seq', {ROWS})"
             )
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         connection.exec_driver_sql("ANALYZE")
     return engine
 
@@ -117,7 +117,7 @@ def two_sweeps(engine: Engine, clock: TurnedClock) -> None:
 def assert_looked_up(engine: Engine, statements: list[tuple[str, Any]]) -> int:
     name = engine.dialect.name
     explained = 0
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         for statement, parameters in statements:
             if statement.startswith(("BEGIN", "SELECT setval")):
                 continue
@@ -145,6 +145,6 @@ def test_forgetting_and_pruning_look_up_an_index(filled: Engine, clock: TurnedCl
 
 def test_the_check_sees_a_walk_through_a_table(filled: Engine) -> None:
     name = filled.dialect.name
-    with reading(filled) as connection:
+    with autocommit(filled) as connection:
         rows = connection.exec_driver_sql(EXPLAIN[name] + "SELECT * FROM images WHERE image_url = 'x'")
         assert WALK[name].search("\n".join(" ".join(map(str, row)) for row in rows))

@@ -5,7 +5,7 @@ from rows import an_event, receive, received_and_claimed, scored
 from sqlalchemy import Engine, func, select, update
 
 from tasks import dead_letters, outbox
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.dead_letters import Letter
 from tasks.prune import ROWS_AT_ONCE, Pruned, find_rows, prune
 from tasks.tables import Cooldown, DeadLetter, Image, Notification, NotificationState, Score
@@ -46,7 +46,7 @@ def test_old_rows_go_and_new_ones_stay(engine: Engine, clock: TurnedClock) -> No
 
     assert find_rows(engine, clock() - timedelta(days=90)) == Pruned(photos=1, letters=1)
     assert prune_all(engine, clock) == Pruned(photos=1, letters=1, cooldowns=1)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalars(select(Image.image_id)).all() == ["ad2-1"]
         assert connection.scalars(select(DeadLetter.entry_id)).all() == ["2-1"]
         assert connection.scalars(select(Cooldown.ad_id)).all() == ["ad2"]
@@ -60,7 +60,7 @@ def test_open_photos_and_open_requests_stay_however_old(engine: Engine, clock: T
     pending = bad_photo(engine, clock, "ad2-1")
     clock.turn(days=365)
     prune_all(engine, clock)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalars(select(Image.id).order_by(Image.id)).all() == [1, pending]
 
 

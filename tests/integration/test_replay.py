@@ -6,7 +6,7 @@ from rows import LEASE, REQUEUE, an_event, claim, receive, received_and_claimed,
 from sqlalchemy import Engine, select
 
 from tasks import dead_letters, images, outbox
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.dead_letters import MAX_BODY_BYTES, Letter
 from tasks.images import Fault
 from tasks.replay import letters, photos, requests
@@ -77,14 +77,14 @@ def test_refused_events_are_chosen_by_code_and_age(engine: Engine, clock: Turned
     clock.turn(seconds=1)
     refuse(engine, clock, b"other", code="event_url")
     since = clock() - timedelta(minutes=1)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert letters.keys(connection, Selection(codes=["event_not_json"], since=since)) == [2]
         assert letters.keys(connection, Selection(codes=["event_url", "event_not_json"])) == [1, 2, 3]
 
 
 def test_an_event_whose_bytes_were_cut_is_shown_but_not_replayed(engine: Engine, clock: TurnedClock) -> None:
     refuse(engine, clock, b"x" * (MAX_BODY_BYTES + 5))
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         [found] = letters.find(connection, Selection(), 10)
         assert not found.is_whole
         assert letters.keys(connection, Selection()) == []
@@ -128,7 +128,7 @@ def test_photos_are_chosen_by_every_filter(
     give_up(engine, clock, "ad1-1", ImageState.FAILED, "internal")
     give_up(engine, clock, "ad2-1", ImageState.UNREACHABLE, "timeout")
     give_up(engine, clock, "ad3-1", ImageState.REJECTED, "truncated")
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert photos.keys(connection, selection) == expected
         assert sorted(each.id for each in photos.find(connection, selection, 10)) == expected
 
@@ -136,7 +136,7 @@ def test_photos_are_chosen_by_every_filter(
 def test_photos_are_chosen_by_when_they_were_given_up(engine: Engine, clock: TurnedClock) -> None:
     give_up(engine, clock, "ad1-1", ImageState.FAILED, "internal")
     give_up(engine, clock.turn(hours=2) and clock, "ad2-1", ImageState.FAILED, "internal")
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert photos.keys(connection, Selection(since=clock() - timedelta(hours=1))) == [2]
         assert [each.image_id for each in photos.find(connection, Selection(), limit=1)] == ["ad2-1"]
 
@@ -155,14 +155,14 @@ def test_a_dead_request_is_pending_again_under_the_same_webhook_id(engine: Engin
 def test_a_replayed_request_starts_the_cooldown_of_its_ad(engine: Engine, clock: TurnedClock) -> None:
     pk = dead_request(engine, clock)
     replay_request(engine, clock, pk)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Cooldown.until)) == clock() + COOLDOWN
 
 
 def test_a_request_is_not_replayed_when_its_ad_has_had_another_one(engine: Engine, clock: TurnedClock) -> None:
     first, second = dead_request(engine, clock, "ad1-1"), dead_request(engine, clock, "ad1-2")
     assert replay_request(engine, clock, first, second) == {"pending": 1, "coalesced": 1}
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         states = connection.scalars(select(Notification.state).order_by(Notification.id)).all()
         assert states == ["pending", "coalesced"]
 
@@ -197,7 +197,7 @@ def test_requests_are_chosen_by_every_filter(
     dead_request(engine, clock, "ad1-1")
     replay_request(engine, clock, dead_request(engine, clock, "ad2-1"))
     dead_request(engine, clock, "ad3-1", code="gone")
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert sorted(each.id for each in requests.find(connection, selection, 10)) == found
         assert requests.dead_keys(connection, selection) == dead
 
@@ -206,7 +206,7 @@ def test_requests_are_chosen_by_age(engine: Engine, clock: TurnedClock) -> None:
     dead_request(engine, clock, "ad1-1")
     clock.turn(hours=2)
     dead_request(engine, clock, "ad2-1")
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         [found] = requests.find(connection, Selection(since=clock() - timedelta(hours=1)), 10)
     assert (found.image_id, found.seller_id, found.state, found.last_status) == ("ad2-1", "s1", "dead", 500)
 

@@ -13,7 +13,7 @@ from models.errors import ModelError
 from models.judge import Judgement
 from models.reasons import ReasonCode
 from tasks.celery_tasks import IMAGES, RESCORES
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.decode import DecodedImage
 from tasks.errors import NotFoundError
 from tasks.qualify import Qualify, QualifyPolicy
@@ -65,7 +65,7 @@ def make_rescore(engine: Engine, clock: TurnedClock, host: Host, name: str = NEW
 
 
 def stored(engine: Engine) -> list[tuple[int, str, float]]:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         rows = connection.execute(
             select(Score.image_pk, Score.model, Score.score).order_by(Score.image_pk, Score.model)
         )
@@ -85,7 +85,7 @@ def test_a_stored_photo_gets_a_second_score_and_nobody_a_request(engine: Engine,
     assert rescore(pk, NEW) is None, "it has that score"
     assert stored(engine) == [(pk, "quality@0123456789ab", 4.0), (pk, "quality@new", 1.5)]
     assert host.asked == ["https://img.example.com/ad1-1.jpg"]
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Notification.id)) is None
 
 
@@ -115,7 +115,7 @@ def test_a_photo_that_cannot_be_downloaded_stays_without_that_score(engine: Engi
     pk = a_scored_photo(engine, clock, image_url="https://img.example.com/gone.jpg")
     with pytest.raises(NotFoundError):
         make_rescore(engine, clock, Host())(pk, NEW)
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert keys_without_score(connection, NEW.name, after=0, limit=5) == [pk]
         assert count_without_score(connection, NEW.name) == 1
 
@@ -146,7 +146,7 @@ def test_a_shadow_model_scores_beside_the_first_and_nobody_is_notified(
     [pk] = receive(engine, clock(), an_event())
     assert shadowed(Constant("quality@shadow", 0.5))(pk).score == 4.0
     assert stored(engine) == [(pk, "quality@now", 4.0), (pk, "quality@shadow", 0.5)]
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Notification.id)) is None
 
 
@@ -154,7 +154,7 @@ def test_a_shadow_model_that_fails_does_no_harm(engine: Engine, clock: TurnedClo
     [pk] = receive(engine, clock(), an_event())
     assert shadowed(Broken("quality@shadow", 0))(pk).score == 4.0
     assert stored(engine) == [(pk, "quality@now", 4.0)]
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         assert connection.scalar(select(Image.state)) == "scored"
 
 

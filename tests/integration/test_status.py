@@ -5,7 +5,7 @@ from rows import LEASE, an_event, claim, receive, received_and_claimed, scored
 from sqlalchemy import Engine
 
 from tasks import dead_letters, images, outbox
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.dead_letters import Letter
 from tasks.images import Fault
 from tasks.replay import letters
@@ -14,7 +14,7 @@ from tasks.tables import ImageState
 
 
 def look(engine: Engine, clock: TurnedClock) -> Standing:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return read_standing(connection, clock())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, func, select
 
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import Image, Notification
 
 PATIENCE = 240  # seconds, for what takes a few on an idle machine
@@ -47,12 +47,12 @@ class Deployment:
 
     def photos(self) -> dict[str, Image]:
         """A snapshot of every photo's row by its image_id."""
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return {row.image_id: row for row in connection.execute(select(Image.__table__))}  # type: ignore[misc]
 
     def open_requests(self) -> int:
         """How many retake requests are still on their way."""
-        with reading(self.engine) as connection:
+        with autocommit(self.engine) as connection:
             return connection.scalar(select(func.count()).where(Notification.due_at.is_not(None))) or 0
 
     def states(self) -> dict[str, str]:

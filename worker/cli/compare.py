@@ -26,12 +26,12 @@ def compare(first: Model, second: Model, *, as_json: AsJson = False) -> None:
     """
     from tasks.comparison import compare as compare_models
     from tasks.comparison import find_models
-    from tasks.database import reading
+    from tasks.database import autocommit
     from worker.database import migrated_database
     from worker.settings import load_settings
 
     settings = load_settings()
-    with migrated_database(settings) as engine, reading(engine) as connection:
+    with migrated_database(settings) as engine, autocommit(engine) as connection:
         known = find_models(connection)
         names = [_resolve(name, known) for name in (first, second)]
         found = compare_models(connection, names[0], names[1], settings.threshold)

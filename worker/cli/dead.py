@@ -49,7 +49,7 @@ def list_dead(
     as_json: AsJson = False,
 ) -> None:
     """List refused events that were not replayed yet, or with --images the photos that were given up."""
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.replay import letters, photos
     from tasks.replay.letters import RefusedEvent
     from tasks.replay.photos import UnscoredPhoto
@@ -58,7 +58,7 @@ def list_dead(
     from worker.settings import load_settings
 
     selection = _selection(None, images=images, state=state, code=code, ad=ad, since=since)
-    with migrated_database(load_settings()) as engine, reading(engine) as connection:
+    with migrated_database(load_settings()) as engine, autocommit(engine) as connection:
         rows: list[Row] = [*(photos if images else letters).find(connection, selection, limit)]
     print_rows(UnscoredPhoto if images else RefusedEvent, rows, as_json=as_json)
 
@@ -72,7 +72,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show all that is known of one refused event, with its bytes, or of one photo."""
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.replay import letters, photos
     from tasks.replay.selection import Selection
     from worker.database import migrated_database
@@ -81,7 +81,7 @@ def show(
 
     if images and raw:
         raise misuse("--raw goes with refused events alone")
-    with migrated_database(load_settings()) as engine, reading(engine) as connection:
+    with migrated_database(load_settings()) as engine, autocommit(engine) as connection:
         rows: list[Row] = [*(photos if images else letters).find(connection, Selection([key]), 1)]
         body = None if images else letters.body(connection, key)
     if not rows:
@@ -134,21 +134,21 @@ def replay(  # noqa: PLR0913 - a parameter for each option
 
 
 def _photos_job(engine: "Engine", selection: "Selection") -> "Job":
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.replay import photos
     from worker.replay.jobs import photos_job
 
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return photos_job(engine, photos.keys(connection, selection))
 
 
 def _letters_job(engine: "Engine", redis: "Redis", selection: "Selection", event: Path | None) -> "Job":
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.events import parse_event
     from tasks.replay import letters
     from worker.replay.jobs import correction_job, letters_job
 
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         if event is None:
             return letters_job(engine, redis, letters.keys(connection, selection))
         corrected = parse_event(sys.stdin.buffer.read() if str(event) == "-" else event.read_bytes())

@@ -38,7 +38,7 @@ def list_requests(
     as_json: AsJson = False,
 ) -> None:
     """List retake requests."""
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.replay import requests
     from tasks.replay.requests import StoredRequest
     from tasks.replay.selection import Selection
@@ -47,7 +47,7 @@ def list_requests(
     from worker.settings import load_settings
 
     selection = Selection((), code or (), state or (), ad, since)
-    with migrated_database(load_settings()) as engine, reading(engine) as connection:
+    with migrated_database(load_settings()) as engine, autocommit(engine) as connection:
         rows = requests.find(connection, selection, limit)
     print_rows(StoredRequest, rows, as_json=as_json)
 
@@ -69,7 +69,7 @@ def replay(
     A request is left alone where the seller would be asked for nothing new: its ad has had another one within the
     cooldown, or a good retake has come.
     """
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.replay import requests
     from tasks.replay.selection import Selection
     from worker.database import migrated_database
@@ -81,7 +81,7 @@ def replay(
     settings = load_settings()
     selection = Selection(ids or (), code or (), (), ad, since)
     with migrated_database(settings) as engine:
-        with reading(engine) as connection:
+        with autocommit(engine) as connection:
             keys = requests.dead_keys(connection, selection)
         job = requests_job(engine, keys, threshold=settings.threshold, cooldown=settings.notify_cooldown)
         carry_out(job, selection.ids, dry_run=dry_run, yes=yes, as_json=as_json)

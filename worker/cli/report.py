@@ -29,14 +29,14 @@ def report(
 ) -> None:
     """Write one HTML page: scores and what a threshold would do, photos, reasons, days, models, what was given up."""
     from models.judge import Judge
-    from tasks.database import reading
+    from tasks.database import autocommit
     from worker.database import migrated_database
     from worker.report.gather import gather
     from worker.report.page import render
     from worker.settings import load_settings
 
     settings = load_settings()
-    with migrated_database(settings) as engine, reading(engine) as connection:
+    with migrated_database(settings) as engine, autocommit(engine) as connection:
         page = render(
             gather(
                 connection,

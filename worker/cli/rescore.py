@@ -64,10 +64,10 @@ def rescore(
 
 
 def _count(engine: "Engine", file: "ModelFile") -> int:
-    from tasks.database import reading
+    from tasks.database import autocommit
     from tasks.rescore import count_without_score
 
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return count_without_score(connection, file.name)
 
 

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from sqlalchemy import Engine, select
 
 from models.errors import RetakeError
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.tables import Image, ImageState, Notification, NotificationState, Score
 
 STALL_SECONDS = 90  # without any photo settling, before the demo gives up
@@ -59,7 +59,7 @@ def read_outcomes(engine: Engine, requests: Mapping[str, Any], image_ids: Sequen
         .outerjoin(Score, Score.image_pk == Image.id)
         .outerjoin(Notification, Notification.image_pk == Image.id)
     )
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         rows = connection.execute(statement).all()
     found = {
         row.image_id: Outcome(

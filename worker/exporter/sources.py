@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.status import Backlog, read_standing
 from tasks.tables import DeadLetter, Image, ImageState, Notification, NotificationState
 
@@ -32,7 +32,7 @@ class DatabaseSource:
         Raises:
             SQLAlchemyError: it is away, or its tables are not those of this version.
         """
-        with reading(self._engine) as connection:
+        with autocommit(self._engine) as connection:
             standing = read_standing(connection, self._clock())
             waited = _waited(connection, self._clock())
             failed = _count_by_code(connection, Image, Image.state == ImageState.FAILED)

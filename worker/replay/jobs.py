@@ -9,7 +9,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.events import ImageUploaded
 from tasks.replay import letters, photos, requests
 from tasks.replay.letters import RefusedEvent
@@ -37,7 +37,7 @@ def letters_job(engine: Engine, redis: Redis, keys: Sequence[int], clock: Clock 
     """
 
     def publish(some: Sequence[int]) -> Counter[str]:
-        with reading(engine) as connection:
+        with autocommit(engine) as connection:
             batch = letters.bodies(connection, some)
         with redis.pipeline(transaction=False) as pipeline:
             for _, stream, body in batch:

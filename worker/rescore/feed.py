@@ -12,7 +12,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from tasks.celery_tasks import IMAGES, RESCORES, rescore
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.rescore import ModelFile, keys_without_score
 from worker.broker import queue_depths
 
@@ -61,5 +61,5 @@ def _has_room(depths: dict[str, int]) -> bool:
 
 
 def _keys(engine: Engine, model: ModelFile, after: int) -> list[int]:
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         return keys_without_score(connection, model.name, after=after, limit=BATCH)

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError, ResponseError
 from sqlalchemy import Engine
 
 from tasks.clock import Clock, utc_now
-from tasks.database import reading
+from tasks.database import autocommit
 from tasks.status import Standing, read_standing
 from worker.broker import live_workers, queue_depths
 
@@ -56,7 +56,7 @@ def look(engine: Engine, redis: Redis, app: Celery, stream: str, group: str, clo
     Raises:
         DBAPIError: the database is away; without it there is nothing to tell.
     """
-    with reading(engine) as connection:
+    with autocommit(engine) as connection:
         database = read_standing(connection, clock())
     seen_stream, stream_fault = _look_at_stream(redis, stream, group)
     seen_broker, broker_fault = _look_at_broker(app)
