@@ -1,38 +1,24 @@
-"""What one pool process holds after many photos of different sizes."""
-
-import multiprocessing
+"""What one pool process of a worker holds after many photos of different sizes."""
 
 import psutil
+from rich.progress import Progress
 
-from benchmarks.photo import jpeg
-from models.judge import Judge
-from tasks.decode import decode
+from benchmarks.servers import image_host
+from benchmarks.worker_path import MEBIBYTE, Run, drain
 
 PHOTOS = 2000
-MEGAPIXELS = (0.3, 1, 2, 12)
-MEBIBYTE = 2**20
-EVERY = 20  # photos, one of them of the largest size
+SIZES = (0.3, 1, 2) * 6 + (0.3, 12)
+"""Megapixels: one photo of twenty is as large as a phone takes them."""
 
 
-def measure() -> dict[str, float]:
-    """Resident MiB of a process with all of the worker's modules, at its start and after 2,000 photos."""
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        start, end = pool.apply(_work)
-    return {"resident at start, MiB": start, f"resident after {PHOTOS} photos, MiB": end}
+def measure(progress: Progress) -> dict[str, float]:
+    """Resident MiB of a worker's only pool process, after its first photos and after 2,000."""
+    seen: list[float] = []
 
+    def look(parent: psutil.Process) -> None:
+        (child,) = parent.children()
+        seen.append(child.memory_info().rss / MEBIBYTE)
 
-def _work() -> tuple[float, float]:
-    import worker.processes  # noqa: F401, PLC0415 - as in a pool process
-
-    *small, large = map(jpeg, MEGAPIXELS)
-    judge = Judge()
-    judge.judge(decode(large).image)
-    start = _resident()
-    for n in range(PHOTOS):
-        judge.judge(decode(large if n % EVERY == 0 else small[n % len(small)]).image)
-    return start, _resident()
-
-
-def _resident() -> float:
-    return psutil.Process().memory_info().rss / MEBIBYTE
+    with image_host(megapixels=SIZES) as host:
+        drain(Run("sqlite", host, PHOTOS, children=1), progress, look)
+    return {"resident after the first photos, MiB": seen[0], f"resident after {PHOTOS} photos, MiB": seen[-1]}

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,9 +16,9 @@ STOP_SECONDS = 60.0
 
 
 @contextmanager
-def image_host(wait: float = 0) -> Iterator[str]:
+def image_host(wait: float = 0, megapixels: Sequence[float] = (1,)) -> Iterator[str]:
     """Run the image host, and give its host:port."""
-    command = [sys.executable, "-m", "benchmarks.image_server", str(wait)]
+    command = [sys.executable, "-m", "benchmarks.image_server", str(wait), *map(str, megapixels)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

@@ -2,8 +2,9 @@
 
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 import psutil
@@ -11,6 +12,7 @@ from rich.progress import Progress
 from sqlalchemy import Engine, func, select
 
 from benchmarks.servers import database, image_host, retake, valkey
+from benchmarks.stored_rows import store
 from models.judge import Judge
 from tasks import images, schema
 from tasks.celery_tasks import qualify
@@ -32,13 +34,28 @@ MEBIBYTE = 2**20
 SECRET = "whsec_YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcms="  # noqa: S105 - for loopback only
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One drain of a filled queue: the kind of database, the image host, and how many there are of what."""
+
+    kind: str
+    host: str
+    photos: int
+    children: int = CORES
+    stored: int = 0
+
+    def __str__(self) -> str:
+        rows = f", {self.stored:,} rows stored" if self.stored else ""
+        return f"worker on {self.kind}, {self.children} pool processes{rows}"
+
+
 def measure(photos: int, progress: Progress) -> dict[str, float]:
     """Photos a second of the bare loop and of the worker on both databases, the bare loop before and after each."""
     figures: dict[str, float] = {}
     with image_host() as host:
         figures["bare loop, photos/s"] = bare_loop(host, photos)
         for kind in ("sqlite", "postgres"):
-            rate, _ = worker(kind, host, photos, CORES, progress)
+            rate = drain(Run(kind, host, photos), progress)
             again = bare_loop(host, photos)
             bare = (figures["bare loop, photos/s"] + again) / 2
             figures[f"worker on {kind}, photos/s"] = rate
@@ -49,14 +66,17 @@ def measure(photos: int, progress: Progress) -> dict[str, float]:
 
 def measure_waiting(photos: int, progress: Progress) -> dict[str, float]:
     """The worker with an image host that takes its time and more pool processes, against the same without the wait."""
+    pss: list[float] = []
     with image_host() as prompt, image_host(HOST_WAIT_SECONDS) as slow:
-        without, _ = worker("postgres", prompt, photos, CORES, progress)
-        waiting, pss = worker("postgres", slow, photos, WAITING_CHILDREN, progress)
+        without = drain(Run("postgres", prompt, photos), progress)
+        waiting = drain(
+            Run("postgres", slow, photos, WAITING_CHILDREN), progress, lambda parent: pss.append(_pss(parent))
+        )
     return {
         "prompt host, photos/s": without,
         f"host waiting {HOST_WAIT_SECONDS:g} s, {WAITING_CHILDREN} children, photos/s": waiting,
         "waiting / prompt": waiting / without,
-        f"memory of {WAITING_CHILDREN} children and their parent, PSS, MiB": pss,
+        f"memory of {WAITING_CHILDREN} children and their parent, PSS, MiB": pss[-1],
     }
 
 
@@ -78,30 +98,62 @@ def bare_loop(host: str, photos: int) -> float:
     return photos / (time.perf_counter() - started)
 
 
-def worker(kind: str, host: str, photos: int, children: int, progress: Progress) -> tuple[float, float]:
-    """Drain a filled queue with one Celery worker; photos a second, and its memory (PSS, MiB) near the end."""
-    with valkey() as broker, database(kind) as url, _filled(broker, url, host, photos) as engine:
-        environment = {
-            "RETAKE_BROKER_URL": broker,
-            "RETAKE_DATABASE_URL": url,
-            "RETAKE_IMAGE_PRIVATE_HOSTS": host,
-            "RETAKE_NOTIFY_URL": "http://127.0.0.1:9/",
-            "RETAKE_NOTIFY_SECRET": SECRET,
-            "RETAKE_CONCURRENCY": str(children),
-        }
+def drain(run: Run, progress: Progress, look: Callable[[psutil.Process], None] | None = None) -> float:
+    """Drain a filled queue with one Celery worker; photos a second. `look` sees the worker at every poll."""
+    with valkey() as broker, database(run.kind) as url, _filled(broker, url, run) as (engine, first):
+        environment = worker_environment(broker, url, run.host, RETAKE_CONCURRENCY=str(run.children))
         with retake("worker", environment) as pid:
-            pss = _follow(engine, photos, pid, progress, f"worker on {kind}, {children} children")
-        return _rate(engine), pss
+            task = progress.add_task(str(run), total=run.photos)
+            for done in wait_for(engine, run.photos, first):
+                progress.update(task, completed=done)
+                if look and WARM_UP < done < run.photos:
+                    look(psutil.Process(pid))
+        return rate(engine, first)
+
+
+def worker_environment(broker: str, url: str, host: str, **more: str) -> dict[str, str]:
+    """What every process of the pipeline is told."""
+    return {
+        "RETAKE_BROKER_URL": broker,
+        "RETAKE_STREAM_URL": broker,
+        "RETAKE_DATABASE_URL": url,
+        "RETAKE_IMAGE_PRIVATE_HOSTS": host,
+        "RETAKE_NOTIFY_URL": "http://127.0.0.1:9/",
+        "RETAKE_NOTIFY_SECRET": SECRET,
+        **more,
+    }
+
+
+def wait_for(engine: Engine, photos: int, first: int = 0) -> Iterator[int]:
+    """Give, now and then, how many photos from the key `first` on are finished, until all are."""
+    finished = 0
+    while finished < photos:
+        time.sleep(POLL_SECONDS)
+        with autocommit(engine) as connection:
+            done = select(func.count()).where(Image.id >= first, Image.finished_at.is_not(None))
+            finished = connection.scalar(done) or 0
+        yield finished
+
+
+def rate(engine: Engine, first: int = 0) -> float:
+    """Photos a second between the end of the warm-up and the last photo, by the times that the rows hold."""
+    with autocommit(engine) as connection:
+        statement = select(Image.finished_at).where(Image.id >= first, Image.finished_at.is_not(None))
+        times = list(connection.scalars(statement.order_by(Image.finished_at)))[WARM_UP:]
+    assert times[0] is not None
+    assert times[-1] is not None
+    return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
 
 
 @contextmanager
-def _filled(broker: str, url: str, host: str, photos: int) -> Iterator[Engine]:
-    """A database with received photos, and a broker with their tasks."""
+def _filled(broker: str, url: str, run: Run) -> Iterator[tuple[Engine, int]]:
+    """A database with received photos, and a broker with their tasks; gives the first photo's key."""
     engine = make_engine(url)
     schema.upgrade(engine)
+    store(engine, run.stored)
     events = [
-        new_event(ad_id=f"ad{n}", image_id=f"ad{n}-1", seller_id="s", image_url=f"http://{host}/{n}")
-        for n in range(photos)
+        new_event(ad_id=f"ad{n}", image_id=f"ad{n}-1", seller_id="s", image_url=f"http://{run.host}/{n}")
+        for n in range(run.photos)
     ]
     with engine.begin() as connection:
         keys = images.receive(connection, events, now=utc_now(), requeue_after=timedelta(hours=1))
@@ -110,44 +162,18 @@ def _filled(broker: str, url: str, host: str, photos: int) -> Iterator[Engine]:
         for key in keys:
             qualify.apply_async((key,), producer=producer)
     app.close()
-    yield engine
+    yield engine, keys[0]
     engine.dispose()
 
 
-def _follow(engine: Engine, photos: int, pid: int, progress: Progress, title: str) -> float:
-    task = progress.add_task(title, total=photos)
-    finished, pss = 0, 0.0
-    while finished < photos:
-        time.sleep(POLL_SECONDS)
-        with autocommit(engine) as connection:
-            finished = connection.scalar(select(func.count()).where(Image.finished_at.is_not(None))) or 0
-        if finished < photos:
-            pss = _pss(pid)
-        progress.update(task, completed=finished)
-    return pss
-
-
-def _rate(engine: Engine) -> float:
-    """Photos a second between the end of the warm-up and the last photo, by the times that the rows hold."""
-    with autocommit(engine) as connection:
-        times = list(connection.scalars(select(Image.finished_at).order_by(Image.finished_at)))[WARM_UP:]
-    assert times[0] is not None
-    assert times[-1] is not None
-    return (len(times) - 1) / (times[-1] - times[0]).total_seconds()
-
-
-def _pss(pid: int) -> float:
-    parent = psutil.Process(pid)
-    total = 0
-    for process in (parent, *parent.children(recursive=True)):
-        total += process.memory_full_info().pss
-    return total / MEBIBYTE
+def _pss(parent: psutil.Process) -> float:
+    return sum(one.memory_full_info().pss for one in (parent, *parent.children(recursive=True))) / MEBIBYTE
 
 
 def _bare_process(host: str, first: int, photos: int, ready: object, start: object) -> None:
     fetcher = Fetcher(FetchPolicy(private_hosts=frozenset({host})))
     judge = Judge()
-    judge.judge(decode(fetcher.fetch(f"http://{host}/warm-up-{first}")).image)
+    judge.judge(decode(fetcher.fetch(f"http://{host}/{first}")).image)
     ready.wait()  # type: ignore[attr-defined]
     start.wait()  # type: ignore[attr-defined]
     for n in range(first, first + photos):

@@ -11,7 +11,9 @@ from worker.settings import Settings
 BROKER_TIMEOUT_SECONDS = 10
 # A pool process on a busy machine takes a while to load; Celery kills and replaces it after 4 s if not told otherwise.
 PROCESS_START_SECONDS = 60.0
-# Longer than a hard time limit and the wait of one prefetched message, so that no message is handed out twice.
+# Messages that wait in the worker for each pool process, which is then busy while the next one is on its way.
+PREFETCHED = 4
+# Longer than the hard time limits of all that wait before a prefetched message, so that none is handed out twice.
 VISIBILITY_LIMITS = 10
 
 
@@ -34,7 +36,7 @@ def make_app(settings: Settings) -> Celery:
         task_time_limit=settings.task_time_limit,
         task_soft_time_limit=settings.task_soft_time_limit,
         worker_concurrency=settings.concurrency,
-        worker_prefetch_multiplier=4,
+        worker_prefetch_multiplier=PREFETCHED,
         worker_proc_alive_timeout=PROCESS_START_SECONDS,
         worker_max_tasks_per_child=settings.max_tasks_per_child,
         worker_max_memory_per_child=settings.max_memory_per_child,

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
             raise ValueError("RETAKE_TASK_SOFT_TIME_LIMIT must be below RETAKE_TASK_TIME_LIMIT")
         if self.task_time_limit >= self.lease:
             raise ValueError("RETAKE_TASK_TIME_LIMIT must be below RETAKE_LEASE, or two workers score one photo")
+        if max(self.image_total_timeout, self.notify_timeout) >= self.task_soft_time_limit:
+            raise ValueError(
+                "RETAKE_IMAGE_TOTAL_TIMEOUT and RETAKE_NOTIFY_TIMEOUT must be below RETAKE_TASK_SOFT_TIME_LIMIT,"
+                " or a slow host looks like a task that hangs"
+            )
         return self
 
     @field_validator("image_hosts", "image_private_hosts", mode="before")

@@ -1,0 +1,63 @@
+"""`python -m benchmarks.scale`: what more processes bring, how long a seller waits, and what stored rows cost.
+
+With ten million rows it needs 15 GB of disk and half an hour. The figures are kept in build/bench/scale.json.
+"""
+
+import argparse
+import json
+import os
+
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.__main__ import show
+from benchmarks.latency import measure_latency, measure_throughput
+from benchmarks.servers import FOLDER, image_host
+from benchmarks.worker_path import CORES, Run, drain
+
+PHOTOS = 1500
+FIGURES = FOLDER / "scale.json"
+
+
+def measure_processes(progress: Progress) -> dict[str, float]:
+    """Photos a second of 1, 2, 4, ... pool processes, as many as there are cores, against one."""
+    counts = [2**n for n in range(9) if 2**n <= (os.cpu_count() or 1)]
+    with image_host() as host:
+        rates = {count: drain(Run("postgres", host, PHOTOS, count), progress) for count in counts}
+    figures = {f"{count} pool processes, photos/s": rate for count, rate in rates.items()}
+    return figures | {f"{count} / 1": rate / rates[1] for count, rate in rates.items() if count > 1}
+
+
+def measure_rows(sizes: list[int], progress: Progress) -> dict[str, float]:
+    """Photos a second with rows stored, against the same database empty, measured right before."""
+    figures: dict[str, float] = {}
+    with image_host() as host:
+        for kind in ("sqlite", "postgres"):
+            for rows in sizes:
+                empty = drain(Run(kind, host, PHOTOS), progress)
+                filled = drain(Run(kind, host, PHOTOS, stored=rows), progress)
+                figures[f"{kind}, {rows:,} rows, photos/s"] = filled
+                figures[f"{kind}, {rows:,} rows / empty"] = filled / empty
+    return figures
+
+
+def main() -> None:
+    """Run every measurement once."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="*", default=[1_000_000, 10_000_000], help="rows stored beforehand")
+    sizes = parser.parse_args().rows
+    console = Console()
+    with Progress(console=console, transient=True) as progress:
+        throughput = measure_throughput(PHOTOS, progress)
+        figures = {
+            f"from the stream to the score, {CORES} pool processes, every server on this machine": throughput,
+            "at half that load": measure_latency(PHOTOS, throughput["end to end, photos/s"] / 2, progress),
+            "pool processes": measure_processes(progress),
+            "rows stored": measure_rows(sizes, progress),
+        }
+    FIGURES.write_text(json.dumps(figures, indent=2))
+    show(console, figures)
+
+
+if __name__ == "__main__":
+    main()
