@@ -42,6 +42,8 @@ def deployment(tmp_path: Path, postgres_url: str, valkey_url: str, host: Scripte
         "RETAKE_CONCURRENCY": "3",
         "RETAKE_SWEEP_EVERY": "0.5",
         "RETAKE_REQUEUE_AFTER": "2",
+        "RETAKE_IMAGE_TOTAL_TIMEOUT": "3",
+        "RETAKE_NOTIFY_TIMEOUT": "3",
         "RETAKE_TASK_SOFT_TIME_LIMIT": "4",
         "RETAKE_TASK_TIME_LIMIT": "6",
         "RETAKE_LEASE": "20",

@@ -31,6 +31,8 @@ def test_lists_are_split_at_commas_and_spaces(monkeypatch: pytest.MonkeyPatch) -
         ("RETAKE_THRESHOLD", "nan"),
         ("RETAKE_LEASE", "0"),
         ("RETAKE_LEASE", "30"),
+        ("RETAKE_NOTIFY_TIMEOUT", "45"),
+        ("RETAKE_IMAGE_TOTAL_TIMEOUT", "46"),
         ("RETAKE_TASK_SOFT_TIME_LIMIT", "60"),
         ("RETAKE_CONCURRENCY", "two"),
         ("RETAKE_NOTIFY_SCHEDULE", "5,later"),
