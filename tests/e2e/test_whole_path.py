@@ -101,7 +101,7 @@ def fleet(tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost
         "RETAKE_CONCURRENCY": "2",
         "RETAKE_SWEEP_EVERY": "0.5",
         "RETAKE_REQUEUE_AFTER": "2",
-        "RETAKE_IMAGE_TOTAL_TIMEOUT": "2",
+        "RETAKE_IMAGE_TOTAL_TIMEOUT": "2.9",
         "RETAKE_NOTIFY_TIMEOUT": "2",
         "RETAKE_TASK_SOFT_TIME_LIMIT": "3",
         "RETAKE_TASK_TIME_LIMIT": "4",
