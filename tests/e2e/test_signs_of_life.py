@@ -7,10 +7,12 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 from deployment import Deployment, eventually
+from pydantic import SecretStr
 from real_servers import free_port
 from rows import an_event, receive
 from scripted_host import ScriptedHost, answer
@@ -82,10 +84,10 @@ def deploy(tmp_path: Path, sqlite_url: str, valkey_url: str, host: ScriptedHost)
     engine.dispose()
 
 
-def metrics(deployment: Deployment) -> str:
+def shows(deployment: Deployment, series: str) -> bool:
     url = f"http://127.0.0.1:{deployment.environment['RETAKE_METRICS_PORT']}/metrics"
     with urllib.request.urlopen(url) as response:
-        return str(response.read().decode())
+        return series in response.read().decode().splitlines()
 
 
 def heartbeat(deployment: Deployment) -> Path:
@@ -105,8 +107,8 @@ def test_every_process_beats_counts_and_ends_when_it_is_told_to(
             eventually(file.exists)
             os.utime(file, (0, 0))
         for name, series in COUNTED.items():
-            eventually(lambda name=name, series=series: series in metrics(deployments[name]))
-        assert 'retake_stage_duration_seconds_count{stage="fetch"} 1.0' in metrics(deployments["worker"])
+            eventually(partial(shows, deployments[name], series))
+        assert shows(deployments["worker"], 'retake_stage_duration_seconds_count{stage="fetch"} 1.0')
         eventually(lambda: all(file.stat().st_mtime > 0 for file in files))
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
@@ -116,7 +118,7 @@ def test_every_process_beats_counts_and_ends_when_it_is_told_to(
 def test_a_worker_that_is_told_to_stop_finishes_what_it_has_begun_and_begins_nothing(
     deploy: Deploy, host: ScriptedHost, held: Held, valkey_url: str
 ) -> None:
-    deployment, app = deploy("worker"), make_app(Settings(broker_url=valkey_url))  # type: ignore[arg-type]
+    deployment, app = deploy("worker"), make_app(Settings(broker_url=SecretStr(valkey_url)))
     events = [an_event("ad1-1", image_url=host.url("/held.jpg")), an_event("ad2-1", image_url=host.url("/fast.jpg"))]
     begun, late = receive(deployment.engine, utc_now(), *events)
     with deployment.running("worker") as [worker]:
