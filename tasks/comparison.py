@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
@@ -33,7 +34,7 @@ class Comparison:
     only_first_below: int
     only_second_below: int
     even_threshold: float
-    """At this threshold the second would call for as many requests as the first does."""
+    """At this threshold, the nearest to the one compared at, the second calls for as many requests as the first."""
 
     @property
     def agreement(self) -> float:
@@ -81,7 +82,7 @@ def compare(connection: Connection, first: str, second: str, threshold: float) -
         both_below=below,
         only_first_below=only_a,
         only_second_below=only_b,
-        even_threshold=_threshold_for(counts, below + only_a),
+        even_threshold=_threshold_for(counts, below + only_a, threshold),
     )
 
 
@@ -91,11 +92,16 @@ def _pearson(n: int, sa: float, sb: float, saa: float, sbb: float, sab: float) -
     return None if spread <= 1e-9 * n * n else (n * sab - sa * sb) / math.sqrt(spread)
 
 
-def _threshold_for(counts: list[tuple[float, int]], wanted: int) -> float:
-    """The threshold, to two decimals, below which the number of photos comes closest to `wanted`."""
-    below, best, error = 0, 0.0, wanted
-    for score, count in counts:
-        below += count
-        if abs(below - wanted) < error:
-            best, error = min(score + 0.01, MOST_STARS), abs(below - wanted)
-    return round(best, 2)
+def _threshold_for(counts: list[tuple[float, int]], wanted: int, current: float) -> float:
+    """The threshold, to two decimals, below which the number of photos comes closest to `wanted`.
+
+    Every threshold between two scores has as many photos below it: of these it is the nearest to the current one.
+    """
+    scores = [score for score, _ in counts]
+    lows, highs = (0.0, *(round(score + 0.01, 2) for score in scores)), (*scores, MOST_STARS)
+    fits = []
+    for below, low, high in zip(accumulate((count for _, count in counts), initial=0), lows, highs, strict=True):
+        if low <= high:
+            nearest = min(max(current, low), high)
+            fits.append((abs(below - wanted), abs(nearest - current), nearest))
+    return round(min(fits)[2], 2)

@@ -33,7 +33,22 @@ def test_what_would_change(engine: Engine, clock: TurnedClock) -> None:
     assert found.drift_spread == pytest.approx(0.5314, abs=1e-4)  # numpy.std of the five differences
     assert found.mean_difference == pytest.approx(0.48)
     assert found.correlation == pytest.approx(0.9273, abs=1e-4)  # numpy.corrcoef of the five pairs
-    assert found.even_threshold == 2.41
+    assert found.even_threshold == 2.5
+
+
+@pytest.mark.parametrize(
+    ("threshold", "even"),
+    [(2.0, 2.51), (2.5, 2.51), (3.0, 3.0), (1.0, 1.0), (4.8, 4.8)],
+    ids=["next above", "barely", "agree as it is", "none below", "as close as it gets"],
+)
+def test_as_many_requests_at_the_nearest_threshold(
+    engine: Engine, clock: TurnedClock, threshold: float, even: float
+) -> None:
+    score_by_both(engine, clock, (1.9, 2.5), (3.5, 4), (4.7, 5))
+    with autocommit(engine) as connection:
+        found = compare(connection, OLD, NEW, threshold)
+    assert found is not None
+    assert found.even_threshold == even
 
 
 def test_a_model_agrees_with_itself(engine: Engine, clock: TurnedClock) -> None:
@@ -42,7 +57,7 @@ def test_a_model_agrees_with_itself(engine: Engine, clock: TurnedClock) -> None:
         found = compare(connection, OLD, NEW, 2.5)
     assert found is not None
     assert (found.agreement, found.drift, found.drift_spread) == (1, 0, 0)
-    assert (found.correlation, found.same_stars) == (pytest.approx(1), 1)
+    assert (found.correlation, found.same_stars, found.even_threshold) == (pytest.approx(1), 1, 2.5)
 
 
 def test_one_that_always_says_the_same_correlates_with_nothing(engine: Engine, clock: TurnedClock) -> None:

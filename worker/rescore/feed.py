@@ -1,7 +1,7 @@
 """Feeding the queue of rescores so slowly that photos which have just come are never behind it.
 
-A broker knows no order among queues that RabbitMQ and Redis would share, and a strict one would starve sweeps: so the
-queue of rescores is kept short, and nothing is put on it while uploaded photos wait.
+On Redis, a worker takes a message of the last priority only when no queue has another one. RabbitMQ knows no order
+among queues: so the queue of rescores is also kept short, and nothing is put on it while uploaded photos wait.
 """
 
 import math
@@ -18,6 +18,7 @@ from worker.broker import queue_depths
 
 BATCH = 50
 MOST_QUEUED = 50
+LAST = 9  # of Redis's priorities, which begin with 0; all else goes with that
 MOST_UPLOADS_WAITING = 10  # a few wait at any moment on a busy day
 LOOK_AGAIN_SECONDS = 0.5
 COUNT_AGAIN_SECONDS = 2.0
@@ -36,7 +37,7 @@ def feed(app: Celery, engine: Engine, model: ModelFile, sleep: Callable[[float],
             sleep(LOOK_AGAIN_SECONDS)
         with app.producer_or_acquire() as producer:
             for key in keys:
-                rescore.apply_async((key, model.path, model.name), producer=producer)
+                rescore.apply_async((key, model.path, model.name), producer=producer, priority=LAST)
         yield len(keys)
 
 
