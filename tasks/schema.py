@@ -12,7 +12,7 @@ from tasks.database import autocommit
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0003"  # the last file in migrations/versions, known without Alembic: it takes 8 MB, and a worker only looks
+NEWEST = "0004"  # the last file in migrations/versions, known without Alembic: it takes 8 MB, and a worker only looks
 MIGRATIONS = Path(__file__).with_name("migrations")
 # Any number that no other program on the same PostgreSQL server uses: "RTKE" in ASCII.
 MIGRATION_LOCK = 0x52544B45

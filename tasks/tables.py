@@ -207,6 +207,14 @@ Index(
     postgresql_where=Notification.due_at.is_not(None),
     sqlite_where=Notification.due_at.is_not(None),
 )
+Index(
+    "ix_notifications_error",
+    Notification.state,
+    Notification.error_code,
+    Notification.created_at,
+    postgresql_where=Notification.error_code.is_not(None),
+    sqlite_where=Notification.error_code.is_not(None),
+)
 
 
 class Cooldown(Base):

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from tasks import outbox
 from tasks.replay.selection import Selection
@@ -35,21 +36,24 @@ _COLUMNS = [getattr(Image if field.name in {"image_id", "seller_id"} else Notifi
 
 
 def find(connection: Connection, selection: Selection, limit: int) -> list[StoredRequest]:
-    """The newest `limit` requests."""
-    statement = (
-        select(*_COLUMNS)
-        .join(Image, Image.id == Notification.image_pk)
-        .where(*_conditions(selection))
-        .order_by(Notification.id.desc())
-        .limit(limit)
-    )
-    return [StoredRequest(*row) for row in connection.execute(statement)]
+    """The newest `limit` requests.
+
+    Each state is asked for by itself: only within one does an index have them in this order.
+    """
+    found = [
+        StoredRequest(*row)
+        for state in selection.states or NotificationState
+        for row in connection.execute(_newest(selection, state, limit))
+    ]
+    return sorted(found, key=lambda request: (request.created_at, request.id), reverse=True)[:limit]
 
 
 def dead_keys(connection: Connection, selection: Selection) -> list[int]:
     """Keys of all dead requests that the selection names, the oldest first."""
-    dead = Notification.state == NotificationState.DEAD
-    return sorted(connection.scalars(select(Notification.id).where(dead, *_conditions(selection))))
+    if selection.states and NotificationState.DEAD not in selection.states:
+        return []
+    statement = select(Notification.id).where(*_conditions(selection, NotificationState.DEAD))
+    return sorted(connection.scalars(statement))
 
 
 def replay(
@@ -68,14 +72,22 @@ def replay(
     return states
 
 
-def _conditions(selection: Selection) -> list[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+def _newest(selection: Selection, state: str, limit: int) -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .join(Image, Image.id == Notification.image_pk)
+        .where(*_conditions(selection, state))
+        .order_by(Notification.created_at.desc(), Notification.id.desc())
+        .limit(limit)
+    )
+
+
+def _conditions(selection: Selection, state: str) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [Notification.state == state]
     if selection.ids:
         wanted.append(Notification.id.in_(selection.ids))
     if selection.codes:
-        wanted.append(Notification.error_code.in_(selection.codes))
-    if selection.states:
-        wanted.append(Notification.state.in_(selection.states))
+        wanted += [Notification.error_code.in_(selection.codes), Notification.error_code.is_not(None)]
     if selection.ad_id is not None:
         wanted.append(Notification.ad_id == selection.ad_id)
     if selection.since is not None:

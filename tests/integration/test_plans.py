@@ -7,50 +7,68 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from real_servers import TurnedClock
+from real_servers import NOON, TurnedClock
 from rows import an_event, claim, content_score, receive, scored
 from sqlalchemy import Connection, Engine, event, text
 
-from tasks import dead_letters, images, outbox, scores
+from tasks import dead_letters, outbox, scores
 from tasks.database import autocommit
 from tasks.dead_letters import Letter
 from tasks.forget import forget
 from tasks.prune import prune
+from tasks.replay import letters, photos, requests
+from tasks.replay.selection import Selection
+from tasks.status import read_standing
+from tasks.sweep import Sweep
+from tasks.tables import ImageState, NotificationState
+from worker.exporter.sources import DatabaseSource
 
 ROWS = 20_000
+# One row in a hundred is open, one went wrong; {at} is n seconds after the oldest.
 FILL = {
     "images": """
         INSERT INTO images (id, event_source, event_id, ad_id, image_id, seller_id, image_url, replaces, state,
                             error_code, attempts, failures, received_at, available_at, due_at, finished_at)
         SELECT n, '/upload', 'old-' || n, 'ad' || (n / 3), 'ad' || (n / 3) || '-' || n, 's' || (n / 9), 'http://x/',
                CASE WHEN n % 50 = 0 THEN 'ad' || (n / 3) || '-' || (n - 1) END,
-               CASE WHEN n % 10 = 0 THEN 'rejected' WHEN n % 100 = 1 THEN 'received' ELSE 'scored' END,
-               CASE WHEN n % 10 = 0 THEN 'truncated' END, 1, 0, :now, :now,
-               CASE WHEN n % 100 = 1 THEN :now END, CASE WHEN n % 100 <> 1 THEN :now END FROM numbers""",
+               CASE n % 100 WHEN 0 THEN 'rejected' WHEN 1 THEN 'received' WHEN 50 THEN 'failed' ELSE 'scored' END,
+               CASE n % 100 WHEN 0 THEN 'truncated' WHEN 50 THEN 'worker_lost' END, 1, 0, {at}, {at},
+               CASE WHEN n % 100 = 1 THEN {at} END, CASE WHEN n % 100 <> 1 THEN {at} END FROM numbers""",
     "scores": """
         INSERT INTO scores (image_pk, model, content_sha256, score, stars, reasons, attributes, width, height,
                             scored_at)
-        SELECT n, 'quality@0123456789ab', {sha}, 3.5, 4, '[]', '{{}}', 640, 480, :now FROM numbers""",
+        SELECT n, 'quality@0123456789ab', {sha}, 3.5, 4, '[]', '{{}}', 640, 480, {at} FROM numbers""",
     "notifications": """
-        INSERT INTO notifications (id, image_pk, webhook_id, ad_id, state, body, attempts, created_at,
+        INSERT INTO notifications (id, image_pk, webhook_id, ad_id, state, error_code, body, attempts, created_at,
                                    available_at, due_at)
-        SELECT n, n, 'old-' || n, 'ad' || (n / 3), CASE WHEN n % 100 = 1 THEN 'pending' ELSE 'delivered' END,
-               '{{}}', 1, :now, :now, CASE WHEN n % 100 = 1 THEN :now END FROM numbers""",
-    "cooldowns": "INSERT INTO cooldowns (ad_id, until) SELECT 'old' || n, :now FROM numbers",
+        SELECT n, n, 'old-' || n, 'ad' || (n / 3),
+               CASE n % 100 WHEN 1 THEN 'pending' WHEN 2 THEN 'dead' ELSE 'delivered' END,
+               CASE n % 100 WHEN 2 THEN 'http_error' END,
+               '{{}}', 1, {at}, {at}, CASE WHEN n % 100 = 1 THEN {at} END FROM numbers""",
+    "cooldowns": "INSERT INTO cooldowns (ad_id, until) SELECT 'old' || n, {at} FROM numbers",
     "dead_letters": """
-        INSERT INTO dead_letters (stream, entry_id, body, code, reason, created_at)
-        SELECT 'ad-images', 'old-' || n, {sha}, 'event_not_json', '?', :now FROM numbers""",
+        INSERT INTO dead_letters (stream, entry_id, body, code, reason, created_at, replayed_at)
+        SELECT 'ad-images', 'old-' || n, {sha}, 'event_not_json', '?', {at}, CASE WHEN n % 100 <> 1 THEN {at} END
+        FROM numbers""",
 }
 NUMBERS = {
     "sqlite": f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS}) ",
     "postgresql": f"WITH numbers AS (SELECT generate_series(1, {ROWS}) AS n) ",
 }
 SHA = {"sqlite": "CAST(printf('%032d', n) AS BLOB)", "postgresql": "lpad(n::text, 32, '0')::bytea"}
+AT = {
+    "sqlite": f"strftime('%Y-%m-%d %H:%M:%f000', :now, (n - {ROWS}) || ' seconds')",
+    "postgresql": f"CAST(:now AS timestamptz) + (n - {ROWS}) * interval '1 second'",
+}
 EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN ", "postgresql": "EXPLAIN "}
-# SQLite says SCAN table, PostgreSQL says Seq Scan on table; SQLite's SCAN of an index is as long a walk.
+# These hold open rows alone, or are followed from the newest row to a limit.
+SHORT = r"(?:ix_dead_letters_open|ix_images_due_at|pk_dead_letters)\b"
+# SQLite says SCAN table, PostgreSQL says Seq Scan on table; the walk through a whole index is as long.
 WALK = {
-    "sqlite": re.compile(r"SCAN (?!CONSTANT|\d+[ -](?:CONSTANT|ROW))(\w+)"),
-    "postgresql": re.compile(r"Seq Scan on (\w+)"),
+    "sqlite": re.compile(rf"SCAN (?!CONSTANT|\d+[ -](?:CONSTANT|ROW))(\w+)\b(?! USING (?:COVERING )?INDEX {SHORT})"),
+    "postgresql": re.compile(
+        rf"(?:Seq Scan|Index (?:Only )?Scan(?: Backward)? using (?!{SHORT})\w+) on (\w+).*(?:$|\n(?!.*Index Cond))"
+    ),
 }
 
 
@@ -71,10 +89,9 @@ def filled(engine: Engine, clock: TurnedClock) -> Engine:
     name = engine.dialect.name
     with engine.begin() as connection:
         for insert in FILL.values():
-            insert_one = insert.format(sha=SHA[name])
+            insert_one = insert.format(sha=SHA[name], at=AT[name])
             statement = insert_one.replace("SELECT", NUMBERS[name] + "SELECT", 1)
-            now = clock() if name == "postgresql" else clock().strftime("%Y-%m-%d %H:%M:%S.%f")
-            connection.execute(text(statement), {"now": now})
+            connection.execute(text(statement), {"now": clock().strftime("%Y-%m-%d %H:%M:%S+00:00")})
         if name == "postgresql":
             connection.exec_driver_sql(
                 f"SELECT setval('images_id_seq', {ROWS}), setval('notifications_id_seq', {ROWS})"
@@ -108,10 +125,57 @@ def the_way_of_a_bad_photo_and_its_retake(engine: Engine, clock: TurnedClock) ->
         dead_letters.bury(connection, [Letter("ad-images", "1-1", b"?", "event_not_json", "?")], now=clock())
 
 
-def two_sweeps(engine: Engine, clock: TurnedClock) -> None:
+RECENTLY = NOON - timedelta(minutes=10)
+SELECTIONS = [
+    Selection(),
+    Selection(since=RECENTLY),
+    Selection(codes=["timeout", "worker_lost"]),
+    Selection(codes=["timeout"], since=RECENTLY),
+    Selection(ids=[7, 8, 9]),
+]
+OF_PHOTOS = [
+    *SELECTIONS,
+    Selection(ad_id="ad7"),
+    Selection(states=[ImageState.REJECTED]),
+    Selection(states=[ImageState.FAILED, ImageState.REJECTED], codes=["timeout"], since=RECENTLY),
+]
+OF_REQUESTS = [
+    *SELECTIONS,
+    Selection(ad_id="ad7"),
+    Selection(states=[NotificationState.DELIVERED]),
+    Selection(states=[NotificationState.DEAD, NotificationState.DELIVERED], codes=["timeout"], since=RECENTLY),
+]
+
+
+def a_sweep(engine: Engine, clock: TurnedClock) -> None:
+    swept = Sweep(engine, timedelta(minutes=1), clock)(10, 10)
+    assert (len(swept.images), len(swept.notifications)) == (10, 10)
+
+
+def what_ops_see(engine: Engine, clock: TurnedClock) -> None:
+    with autocommit(engine) as connection:
+        assert read_standing(connection, clock()).photos.ready == ROWS // 100
+    assert list(DatabaseSource(engine, clock)())
+
+
+def what_ops_list(engine: Engine) -> None:
+    with autocommit(engine) as connection:
+        assert letters.find(connection, Selection(), 50)
+        for selection in OF_PHOTOS:
+            photos.find(connection, selection, 50)
+        for selection in OF_REQUESTS:
+            requests.find(connection, selection, 50)
+
+
+def what_ops_replay(engine: Engine, clock: TurnedClock) -> None:
+    with autocommit(engine) as connection:
+        assert letters.keys(connection, Selection(codes=["event_not_json"]))
+        given_up = [photos.keys(connection, selection) for selection in OF_PHOTOS]
+        dead = [requests.dead_keys(connection, selection) for selection in OF_REQUESTS]
     with engine.begin() as connection:
-        for take_due in (images.take_due, outbox.take_due):
-            assert len(take_due(connection, now=clock(), again_at=clock() + timedelta(minutes=1), limit=10)) == 10
+        assert photos.replay(connection, given_up[0][:10], now=clock()) == 10
+        replayed = requests.replay(connection, dead[0][:10], threshold=2.5, now=clock(), cooldown=timedelta(1))
+        assert replayed.total() == 10
 
 
 def assert_looked_up(engine: Engine, statements: list[tuple[str, Any]]) -> int:
@@ -124,7 +188,7 @@ def assert_looked_up(engine: Engine, statements: list[tuple[str, Any]]) -> int:
             plan = "\n".join(
                 " ".join(map(str, row)) for row in connection.exec_driver_sql(EXPLAIN[name] + statement, parameters)
             )
-            assert not WALK[name].search(plan), f"{statement}\n{plan}"
+            assert not set(WALK[name].findall(plan)) & set(FILL), f"{statement}\n{plan}"
             explained += 1
     return explained
 
@@ -132,8 +196,16 @@ def assert_looked_up(engine: Engine, statements: list[tuple[str, Any]]) -> int:
 def test_every_statement_of_an_event_and_of_a_sweep_looks_up_an_index(filled: Engine, clock: TurnedClock) -> None:
     with caught(filled) as statements:
         the_way_of_a_bad_photo_and_its_retake(filled, clock)
-        two_sweeps(filled, clock)
+        a_sweep(filled, clock)
     assert assert_looked_up(filled, statements) >= 15
+
+
+def test_what_ops_see_list_and_replay_looks_up_an_index(filled: Engine, clock: TurnedClock) -> None:
+    with caught(filled) as statements:
+        what_ops_see(filled, clock)
+        what_ops_list(filled)
+        what_ops_replay(filled, clock)
+    assert assert_looked_up(filled, statements) >= 50
 
 
 def test_forgetting_and_pruning_look_up_an_index(filled: Engine, clock: TurnedClock) -> None:
@@ -144,7 +216,10 @@ def test_forgetting_and_pruning_look_up_an_index(filled: Engine, clock: TurnedCl
 
 
 def test_the_check_sees_a_walk_through_a_table(filled: Engine) -> None:
-    name = filled.dialect.name
-    with autocommit(filled) as connection:
-        rows = connection.exec_driver_sql(EXPLAIN[name] + "SELECT * FROM images WHERE image_url = 'x'")
-        assert WALK[name].search("\n".join(" ".join(map(str, row)) for row in rows))
+    with pytest.raises(AssertionError, match="images"):
+        assert_looked_up(filled, [("SELECT * FROM images WHERE image_url = 'x'", ())])
+
+
+def test_the_check_sees_a_walk_through_an_index(filled: Engine) -> None:
+    with pytest.raises(AssertionError, match="ix_images_seller_id"):
+        assert_looked_up(filled, [("SELECT seller_id FROM images ORDER BY seller_id", ())])
