@@ -244,6 +244,10 @@ def test_a_phone_need_not_scroll_sideways(opened: webdriver.Chrome) -> None:
     size = {"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     assert opened.execute_script("return document.documentElement.scrollWidth") <= 360
+    assert (
+        opened.execute_script("const box = document.querySelector('.scroll'); return box.scrollWidth - box.clientWidth")
+        == 0
+    )
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
