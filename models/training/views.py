@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.training.degrade import DEGRADATIONS, Cost, cut_off, relabel
 
@@ -25,6 +26,13 @@ TINTED = 0.5
 
 WHITE = 238
 """Grey level of the darkest channel from which a pixel counts as white."""
+
+
+SMALLEST_CROP = 0.5
+"""Least share of each side that a free view keeps."""
+
+MIXED = 0.5
+"""Share of free views that another photo is mixed into; half of them are blended, half get a piece of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +104,38 @@ def degrade(view: View, random: np.random.Generator, costs: Mapping[str, Cost]) 
     pixels = DEGRADATIONS[kind](view.pixels, severity, np.random.default_rng(seed))
     mask = cut_off(view.mask, severity, np.random.default_rng(seed)) if kind == "cutoff" else view.mask
     return View(pixels, mask, votes, reasons)
+
+
+def make_free_view(
+    pixels: NDArray[np.uint8], other: NDArray[np.uint8], random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Make a picture that nobody voted on: a crop of a photo, squeezed or stretched, maybe with another photo in it.
+
+    The teacher says what it is worth. Such views are what makes its pupil generalise as it does (Beyer et al. 2021,
+    "Knowledge distillation: A good teacher is patient and consistent").
+    """
+    view = crop(pixels, random)
+    view = view[:, ::-1] if random.random() < MIRRORED else view
+    return relight(mix(view, other, random) if random.random() < MIXED else view, random)
+
+
+def crop(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Take a part of a picture at random, and give it the size of the whole."""
+    size = np.array(pixels.shape[:2])
+    least = random.uniform(SMALLEST_CROP, 1)
+    height, width = (size * random.uniform(least, 1, 2)).astype(int)
+    top, left = random.integers(0, size - (height, width) + 1)
+    part = Image.fromarray(pixels[top : top + height, left : left + width])
+    return np.asarray(part.resize((int(size[1]), int(size[0])), Image.Resampling.BILINEAR))
+
+
+def mix(pixels: NDArray[np.uint8], other: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Blend another picture in, or paste a square of it over the same place; at least half remains."""
+    share = random.uniform(0.5, 1)
+    if random.random() < 0.5:  # noqa: PLR2004 - as often the one as the other
+        return np.asarray((share * pixels + (1 - share) * other).astype(np.uint8))
+    side = int(pixels.shape[0] * np.sqrt(1 - share))
+    top, left = random.integers(0, pixels.shape[0] - side + 1, 2)
+    pasted = pixels.copy()
+    pasted[top : top + side, left : left + side] = other[top : top + side, left : left + side]
+    return pasted

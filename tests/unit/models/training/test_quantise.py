@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from models.location import DEFAULT_MODEL
 from models.runtime import Runtime
 from models.training.errors import TrainingError
-from models.training.quantise import LARGEST, load, rmse, time_invoke
+from models.training.network import build_body, build_stem, join
+from models.training.quantise import LARGEST, load, quantise, rmse, time_invoke
 
 HEADS = {"observers": (5,), "reasons": (12,), "mask": (14, 14, 1)}
 
@@ -30,6 +31,16 @@ def test_the_shipped_file_sees_a_difference(pixels: NDArray[np.uint8]) -> None:
     runtime = Runtime(DEFAULT_MODEL)
     noise, grey = runtime.invoke(pixels), runtime.invoke(np.full_like(pixels, 128))
     assert not np.array_equal(noise["observers"], grey["observers"])
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+def test_an_untrained_network_quantises_with_named_heads(tmp_path: Path) -> None:
+    path = tmp_path / "quality.tflite"
+    samples = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)
+    path.write_bytes(quantise(join(build_stem(), build_body()), samples))
+    assert path.stat().st_size < LARGEST
+    assert {name: head.shape for name, head in Runtime(path).invoke(samples[0]).items()} == HEADS
 
 
 def test_an_invoke_is_timed(pixels: NDArray[np.uint8]) -> None:

