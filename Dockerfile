@@ -13,12 +13,14 @@ RUN python -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"
       print(*p["dependencies"], *[d for e in sys.argv[1:] for d in p["optional-dependencies"][e]], sep="\n")' \
       ${EXTRAS} > wanted.txt && \
     python -m pip --python /opt/retake install --quiet --constraint requirements.lock --requirement wanted.txt
-# A sixth of what was installed serves no worker: tests, type stubs, and LiteRT's support for graphics and phone chips.
+# Almost a quarter of what was installed serves no worker: tests, type stubs, LiteRT's support for graphics and phone
+# chips and what only its converter needs, random numbers, and how wide emoji are in each of twenty terminals.
 RUN cd /opt/retake/lib/python3.*/site-packages && \
     find . -type d -name tests -prune -exec rm -r {} + && find . -name '*.pyi' -delete && \
-    rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/vendors ai_edge_litert/tools \
-      numpy/_core/include numpy/f2py sqlalchemy/testing pygments/lexers/__pycache__ && \
-    /opt/retake/bin/python -c 'import celery, PIL.Image, pillow_heif, sqlalchemy, ai_edge_litert.interpreter'
+    rm -rf ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/vendors ai_edge_litert/tools ml_dtypes tqdm \
+      numpy/_core/include numpy/f2py numpy/random sqlalchemy/testing pygments/lexers/__pycache__ \
+      wcwidth/table_grapheme_overrides/_known_* wcwidth/table_grapheme_overrides/__pycache__/_known_* && \
+    /opt/retake/bin/python -c 'import celery.bin.celery, PIL.Image, pillow_heif, sqlalchemy, ai_edge_litert.interpreter'
 COPY README.md LICENSE ./
 COPY models models
 COPY tasks tasks
