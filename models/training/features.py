@@ -57,7 +57,7 @@ class FrozenBlocks:
 
     def __init__(self, stem: keras.Model) -> None:
         self.shape = stem.output_shape[1:]
-        self._interpreter = Interpreter(model_content=bytes(network.converter(stem).convert()), num_threads=1)
+        self._interpreter = Interpreter(model_content=network.convert(network.converter(stem)), num_threads=1)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]

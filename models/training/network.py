@@ -1,5 +1,7 @@
 """The quality network: MobileNetV2 0.35 without its batch normalisation, and three heads."""
 
+import io
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -176,6 +178,12 @@ def converter(model: keras.Model) -> tf.lite.TFLiteConverter:
     """Prepare a model's conversion to TFLite, for one photo at a time; its signature names inputs and outputs."""
     image = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
     return tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, model(image)))
+
+
+def convert(prepared: tf.lite.TFLiteConverter) -> bytes:
+    """Convert to a TFLite file, without the list of every variable that Keras prints as it does so."""
+    with redirect_stdout(io.StringIO()):
+        return bytes(prepared.convert())
 
 
 def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from models.training.data import read_photos
 from models.training.dataset import Table, read_table
 from models.training.errors import TrainingError
 from models.training.files import replacing, write_json
-from models.training.network import ScaledConv, converter, to_real
+from models.training.network import ScaledConv, convert, converter, to_real
 
 SAMPLES = 200
 """Training photos on which the ranges of the activations are measured."""
@@ -54,13 +54,13 @@ def quantise(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     Raises:
         TrainingError: the file is larger than it may be.
     """
-    convert = converter(model)
-    convert.optimizations = [tf.lite.Optimize.DEFAULT]
-    convert.representative_dataset = lambda: ([to_real(pixels[np.newaxis])] for pixels in samples)
-    convert.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    convert.inference_input_type = tf.uint8
-    convert.inference_output_type = tf.int8
-    content = strip(convert.convert())
+    prepared = converter(model)
+    prepared.optimizations = [tf.lite.Optimize.DEFAULT]
+    prepared.representative_dataset = lambda: ([to_real(pixels[np.newaxis])] for pixels in samples)
+    prepared.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    prepared.inference_input_type = tf.uint8
+    prepared.inference_output_type = tf.int8
+    content = strip(convert(prepared))
     if len(content) >= LARGEST:
         raise TrainingError(f"the network takes {len(content)} bytes in int8, it must stay under {LARGEST}")
     return content

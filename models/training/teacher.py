@@ -16,7 +16,7 @@ from models.training.dataset import read_table
 from models.training.features import SEED, TARGETS, TEACHER, VOTED, Targets, read_features, read_targets, write_targets
 from models.training.files import replacing
 from models.training.fit import BATCH, batches, fit, start_from_means
-from models.training.network import converter
+from models.training.network import convert, converter
 
 EPOCHS = 6
 
@@ -28,7 +28,7 @@ class Oracle:
     """The trained part of the teacher in LiteRT, which is several times faster than TensorFlow."""
 
     def __init__(self, teacher: keras.Model) -> None:
-        self._interpreter = Interpreter(model_content=bytes(converter(teacher).convert()), num_threads=1)
+        self._interpreter = Interpreter(model_content=convert(converter(teacher)), num_threads=1)
         self._run = self._interpreter.get_signature_runner()
 
     def judge(self, features: NDArray[np.float16]) -> dict[str, NDArray[np.float32]]:
