@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 
 from rich import box
@@ -30,6 +30,13 @@ def printable(name: str) -> str:
     """A file name that is safe to show: odd bytes and control characters are made visible."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """File names without the folder, where all are in the same one: a narrow terminal would break them."""
+    if len({os.path.dirname(name) for name in names}) > 1:  # noqa: PTH120 - a Path would drop the caller's spelling
+        return list(names)
+    return [os.path.basename(name) or name for name in names]  # noqa: PTH119
 
 
 def show_name(name: str) -> Text:

@@ -27,6 +27,7 @@ from worker.demo.table import outcome_table
 from worker.demo.webhook_sink import WebhookSink, new_secret
 from worker.publish import Publisher
 from worker.settings import Settings
+from worker.terminal import short_names
 
 PROCESSES = ("ingest", "worker", "beat")
 
@@ -62,7 +63,7 @@ def run_demo(photos: Sequence[Photo], settings: Settings, console: Console) -> N
         with _stage(photos, settings, folder, guard) as stage:
             _publish(stage)
             outcomes = _follow(photos, stage, signals, console)
-        names = [photo.name for photo in photos]
+        names = short_names([photo.name for photo in photos])
         console.print(outcome_table(zip(names, outcomes, strict=True), settings.threshold))
         _compare(photos, outcomes, stage.sink, settings.threshold, console)
 

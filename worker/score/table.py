@@ -1,6 +1,6 @@
 """The result of `retake score` as a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Group
@@ -10,7 +10,7 @@ from rich.text import Text
 from models.errors import RetakeError
 from models.judge import Judgement
 from models.reasons import TIPS
-from worker.terminal import make_table, printable, show_name, show_reasons, show_stars
+from worker.terminal import make_table, printable, short_names, show_name, show_reasons, show_stars
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ def score_report(files: Sequence[Scored], threshold: float) -> Group:
     return Group(_table(files, threshold), Text(_summary(files, threshold), "bright_black"))
 
 
-def _table(files: Iterable[Scored], threshold: float) -> Table:
+def _table(files: Sequence[Scored], threshold: float) -> Table:
     table = make_table()
     table.add_column("Photo", overflow="fold")
     table.add_column("Score", no_wrap=True)
     table.add_column("Reasons", no_wrap=True)
     table.add_column("What to tell the seller")
-    for file in files:
-        name = show_name(file.path)
+    for file, short in zip(files, short_names([file.path for file in files]), strict=True):
+        name = show_name(short)
         if isinstance(file.result, RetakeError):
             table.add_row(name, Text("no score", "red"), *_error(file.result))
         else:
