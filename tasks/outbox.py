@@ -101,11 +101,9 @@ def write(
 
 def answer(connection: Connection, image: ClaimedImage, *, now: datetime) -> None:
     """A good retake came: cancel the pending request for the photo it replaces, or mark the delivered one answered."""
-    if image.replaces is None:
+    replaced = _lock_replaced(connection, image)
+    if not replaced:
         return
-    replaced = select(Image.id).where(
-        Image.image_id == image.replaces, Image.ad_id == image.ad_id, Image.seller_id == image.seller_id
-    )
     theirs = update(Notification).where(Notification.image_pk.in_(replaced))
     cancelled = connection.execute(
         theirs.where(Notification.state == NotificationState.PENDING).values(
@@ -212,6 +210,19 @@ def _first_state(
     if not _start_cooldown(connection, image.ad_id, now=now, until=now + cooldown):
         return NotificationState.COALESCED
     return NotificationState.PENDING
+
+
+def _lock_replaced(connection: Connection, image: ClaimedImage) -> list[int]:
+    """Keys of the photos that this one replaces, locked: one that is being stored now has its request, if any, first.
+
+    And one that is stored afterwards finds this one. Without the lock, neither would see the other.
+    """
+    if image.replaces is None:
+        return []
+    statement = select(Image.id).where(
+        Image.image_id == image.replaces, Image.ad_id == image.ad_id, Image.seller_id == image.seller_id
+    )
+    return list(connection.scalars(statement.with_for_update()))
 
 
 def _has_good_retake(connection: Connection, image: NamesPhoto, threshold: float) -> bool:

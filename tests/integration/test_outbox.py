@@ -1,18 +1,18 @@
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from real_servers import TurnedClock
-from rows import REQUEUE, claim, received_and_claimed, scored
-from sqlalchemy import Engine, select
+from rows import REQUEUE, claim, content_score, received_and_claimed, scored
+from sqlalchemy import Connection, Engine, select, text
 from sqlalchemy.exc import IntegrityError
 
-from tasks import outbox
+from tasks import images, outbox, scores
 from tasks.database import autocommit
 from tasks.errors import LeaseLostError
 from tasks.images import ClaimedImage
 from tasks.outbox import ClaimedNotification
-from tasks.tables import Cooldown, Notification, NotificationState
+from tasks.tables import Cooldown, ImageState, Notification, NotificationState
 
 THRESHOLD = 2.5
 COOLDOWN = timedelta(hours=24)
@@ -21,16 +21,28 @@ LEASE = timedelta(seconds=60)
 
 def write(engine: Engine, image: ClaimedImage, clock: TurnedClock) -> int | None:
     with engine.begin() as connection:
-        return outbox.write(
-            connection,
-            image,
-            f"msg_{image.pk}",
-            "{}",
-            threshold=THRESHOLD,
-            now=clock(),
-            cooldown=COOLDOWN,
-            deliver_by=clock() + REQUEUE,
-        )
+        return write_in(connection, image, clock)
+
+
+def write_in(connection: Connection, image: ClaimedImage, clock: TurnedClock) -> int | None:
+    return outbox.write(
+        connection,
+        image,
+        f"msg_{image.pk}",
+        "{}",
+        threshold=THRESHOLD,
+        now=clock(),
+        cooldown=COOLDOWN,
+        deliver_by=clock() + REQUEUE,
+    )
+
+
+def wait_until_blocked(engine: Engine, work: Future[None]) -> None:
+    """Until a transaction in another thread waits for a lock, or needed none; SQLite lets it not even begin."""
+    while engine.dialect.name == "postgresql" and not work.done():
+        with autocommit(engine) as connection:
+            if connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+                return
 
 
 def bad_photo(engine: Engine, clock: TurnedClock, image_id: str = "ad1-1") -> int | None:
@@ -100,6 +112,28 @@ def test_a_good_retake_cancels_the_pending_request(engine: Engine, clock: Turned
     assert states(engine) == ["superseded"]
     assert take(engine, pk, clock) is None
     assert bad_photo(engine, clock, "ad1-3") is not None, "a request that was never sent starts no cooldown"
+
+
+def test_a_photo_and_its_good_retake_that_are_stored_at_once_leave_no_request(
+    engine: Engine, clock: TurnedClock
+) -> None:
+    bad = received_and_claimed(engine, clock(), "ad1-1")
+    good = received_and_claimed(engine, clock(), "ad1-2", replaces="ad1-1")
+
+    def store_the_good_one() -> None:
+        with engine.begin() as connection:
+            images.finish(connection, good, ImageState.SCORED, now=clock())
+            scores.record(connection, good.pk, content_score(4.5), now=clock())
+            outbox.answer(connection, good, now=clock())
+
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as connection:
+            images.finish(connection, bad, ImageState.SCORED, now=clock())
+            write_in(connection, bad, clock)
+            stored = pool.submit(store_the_good_one)
+            wait_until_blocked(engine, stored)
+        stored.result()
+    assert states(engine) == ["superseded"]
 
 
 def test_a_good_retake_answers_the_delivered_request(engine: Engine, clock: TurnedClock) -> None:
