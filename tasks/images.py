@@ -1,14 +1,14 @@
 """The images table: receive, claim, finish, retry, and what the sweeper finds there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, update
 
 from tasks.database import insert_into
-from tasks.errors import LeaseLostError
 from tasks.events import ImageUploaded
+from tasks.leased_rows import LeasedRows
 from tasks.tables import Image, ImageState
 
 DETAIL_LENGTH = 1000
@@ -37,16 +37,7 @@ class ClaimedImage:
         return self.attempts - 1 - self.failures
 
 
-# The statements of every photo are built once: SQLAlchemy takes longer to build one than the database to answer it.
-_CLAIM = (
-    update(Image)
-    .where(Image.id == bindparam("pk"), Image.state == ImageState.RECEIVED, Image.available_at <= bindparam("now"))
-    .values(attempts=Image.attempts + 1, available_at=bindparam("until"), due_at=bindparam("until"))
-    .returning(*(getattr(Image, "id" if field.name == "pk" else field.name) for field in fields(ClaimedImage)))
-)
-_SETTLE = update(Image).where(
-    Image.id == bindparam("pk"), Image.state == ImageState.RECEIVED, Image.attempts == bindparam("fence")
-)
+_ROWS = LeasedRows(Image, ImageState.RECEIVED, ClaimedImage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +63,8 @@ def receive(
     return list(connection.scalars(statement, rows))
 
 
-def claim(connection: Connection, pk: int, *, now: datetime, lease: timedelta) -> ClaimedImage | None:
-    """Take a photo for the length of the lease; None if it is final, taken, or waiting for its next attempt."""
-    row = connection.execute(_CLAIM, {"pk": pk, "now": now, "until": now + lease}).one_or_none()
-    return ClaimedImage(*row) if row else None
+claim = _ROWS.claim
+take_due = _ROWS.take_due
 
 
 def finish(
@@ -91,7 +80,7 @@ def finish(
     Raises:
         LeaseLostError: another worker has claimed it since.
     """
-    _settle(
+    _ROWS.settle(
         connection,
         image,
         state=state,
@@ -110,7 +99,7 @@ def put_off(
     Raises:
         LeaseLostError: another worker has claimed it since.
     """
-    _settle(
+    _ROWS.settle(
         connection,
         image,
         failures=image.failures if crashed else image.failures + 1,
@@ -126,24 +115,6 @@ def note_lost(connection: Connection, pk: int, fault: Fault, *, now: datetime, u
     statement = update(Image).where(Image.id == pk, Image.state == ImageState.RECEIVED, Image.available_at > now)
     noted = {"error_code": fault.code, "error_detail": fault.detail[:DETAIL_LENGTH]}
     connection.execute(statement.values(available_at=until, due_at=until, **noted))
-
-
-def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
-    """Keys of open photos whose time has come, at most `limit`, each put off to `again_at` for other sweepers."""
-    due = (
-        select(Image.id)
-        .where(Image.due_at <= now)
-        .order_by(Image.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = update(Image).where(Image.id.in_(due)).values(due_at=again_at).returning(Image.id)
-    return list(connection.scalars(statement))
-
-
-def _settle(connection: Connection, image: ClaimedImage, **values: object) -> None:
-    if connection.execute(_SETTLE, {"pk": image.pk, "fence": image.attempts, **values}).rowcount != 1:
-        raise LeaseLostError
 
 
 def _row(event: ImageUploaded, now: datetime, due_at: datetime) -> dict[str, object]:

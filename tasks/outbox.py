@@ -1,14 +1,15 @@
 """The outbox: retake requests, written with the score that calls for them, delivered after the commit."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, literal, select, update
+from sqlalchemy import Connection, delete, exists, insert, literal, select, update
 
 from tasks.database import insert_into
 from tasks.errors import LeaseLostError
 from tasks.images import ClaimedImage
+from tasks.leased_rows import LeasedRows
 from tasks.tables import Cooldown, Image, ImageState, Notification, NotificationState, Score
 
 
@@ -42,24 +43,7 @@ class ClaimedNotification:
     attempts: int
 
 
-# Built once, as those of `tasks.images`.
-_CLAIM = (
-    update(Notification)
-    .where(
-        Notification.id == bindparam("pk"),
-        Notification.state == NotificationState.PENDING,
-        Notification.available_at <= bindparam("now"),
-    )
-    .values(attempts=Notification.attempts + 1, available_at=bindparam("until"), due_at=bindparam("until"))
-    .returning(
-        *(getattr(Notification, "id" if field.name == "pk" else field.name) for field in fields(ClaimedNotification))
-    )
-)
-_SETTLE = update(Notification).where(
-    Notification.id == bindparam("pk"),
-    Notification.state == NotificationState.PENDING,
-    Notification.attempts == bindparam("fence"),
-)
+_ROWS = LeasedRows(Notification, NotificationState.PENDING, ClaimedNotification)
 
 
 def write(
@@ -119,17 +103,15 @@ def answer(connection: Connection, image: ClaimedImage, *, now: datetime) -> Non
     )
 
 
-def claim(connection: Connection, pk: int, *, now: datetime, lease: timedelta) -> ClaimedNotification | None:
-    """Take a pending request for the length of the lease; None if it is not pending, taken, or not due yet."""
-    row = connection.execute(_CLAIM, {"pk": pk, "now": now, "until": now + lease}).one_or_none()
-    return ClaimedNotification(*row) if row else None
+claim = _ROWS.claim
+take_due = _ROWS.take_due
 
 
 def delivered(connection: Connection, claimed: ClaimedNotification, status: int | None, *, now: datetime) -> None:
     """Note that the receiver has the request; one that a good retake superseded meanwhile counts as answered."""
     values = {"delivered_at": now, "last_status": status, "error_code": None, "due_at": None}
     try:
-        _settle(connection, claimed, state=NotificationState.DELIVERED, **values)
+        _ROWS.settle(connection, claimed, state=NotificationState.DELIVERED, **values)
     except LeaseLostError:
         connection.execute(
             update(Notification)
@@ -151,7 +133,7 @@ def put_off(
     Raises:
         LeaseLostError: it was superseded, or another worker has claimed it since.
     """
-    _settle(connection, claimed, last_status=status, error_code=code, available_at=until, due_at=until)
+    _ROWS.settle(connection, claimed, last_status=status, error_code=code, available_at=until, due_at=until)
 
 
 def bury(connection: Connection, claimed: ClaimedNotification, status: int | None, code: str | None) -> None:
@@ -160,7 +142,7 @@ def bury(connection: Connection, claimed: ClaimedNotification, status: int | Non
     Raises:
         LeaseLostError: it was superseded, or another worker has claimed it since.
     """
-    _settle(connection, claimed, state=NotificationState.DEAD, last_status=status, error_code=code, due_at=None)
+    _ROWS.settle(connection, claimed, state=NotificationState.DEAD, last_status=status, error_code=code, due_at=None)
     connection.execute(delete(Cooldown).where(Cooldown.ad_id == claimed.ad_id))
 
 
@@ -187,19 +169,6 @@ def revive(
         statement = statement.values(**fresh)
     connection.execute(statement.values(state=state))
     return state
-
-
-def take_due(connection: Connection, *, now: datetime, again_at: datetime, limit: int) -> list[int]:
-    """Keys of requests whose time has come, at most `limit`, each put off to `again_at` for other sweepers."""
-    due = (
-        select(Notification.id)
-        .where(Notification.due_at <= now)
-        .order_by(Notification.due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    statement = update(Notification).where(Notification.id.in_(due)).values(due_at=again_at).returning(Notification.id)
-    return list(connection.scalars(statement))
 
 
 def _first_state(
@@ -252,8 +221,3 @@ def _start_cooldown(connection: Connection, ad_id: str, *, now: datetime, until:
         where=Cooldown.until <= now,
     ).returning(literal(value=True))
     return connection.scalar(statement) is not None
-
-
-def _settle(connection: Connection, claimed: ClaimedNotification, **values: object) -> None:
-    if connection.execute(_SETTLE, {"pk": claimed.pk, "fence": claimed.attempts, **values}).rowcount != 1:
-        raise LeaseLostError
