@@ -29,6 +29,8 @@ from worker.demo.webhook_sink import new_secret
 from worker.rescore.feed import feed
 from worker.settings import Settings
 
+pytestmark = pytest.mark.timeout(300)
+
 STORED, UPLOADED = 20, 5
 
 

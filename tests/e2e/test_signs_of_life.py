@@ -25,6 +25,8 @@ from worker.demo.webhook_sink import new_secret
 from worker.publish import Publisher
 from worker.settings import Settings
 
+pytestmark = pytest.mark.timeout(300)
+
 PHOTO = answer(SAMPLE.read_bytes())
 # One series of each process that has metrics, and its value once one photo is scored.
 COUNTED = {
