@@ -55,6 +55,12 @@ def test_the_example_shows_what_a_setting_is_without_being_set(monkeypatch: pyte
     assert getattr(Settings(), field) == without
 
 
+def test_a_worker_finds_the_model_files_of_a_clone_and_cannot_change_them() -> None:
+    [mount] = SERVICES["worker"]["volumes"]
+    assert mount == "${MODELS:-./models}:/models:ro"
+    assert (ROOT / "models" / "quality.tflite").is_file()
+
+
 @pytest.mark.parametrize("service", sorted(SERVICES))
 def test_a_service_has_limits_a_grace_period_and_bounded_logs(service: str) -> None:
     config = SERVICES[service]
