@@ -4,17 +4,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from deployment import PATIENCE, Deployment, eventually
 from redis import Redis
 from rows import an_event
 from scripted_host import ScriptedHost, answer
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from tasks.database import autocommit, make_engine
 from tasks.tables import Image, Notification
@@ -22,53 +20,7 @@ from worker.demo.photos import SAMPLE, Photo, sample_photos
 from worker.demo.webhook_sink import WebhookSink, new_secret
 from worker.publish import Publisher
 
-PATIENCE = 90  # seconds, for what takes a few on an idle machine
 BAD = next(photo for photo in sample_photos() if photo.name == "dark")
-
-
-class Fleet:
-    """The processes of one deployment, each with its log."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], engine: Engine, publisher: Publisher) -> None:
-        self.folder, self.environment, self.engine, self.publisher = folder, environment, engine, publisher
-
-    @contextmanager
-    def running(self, command: str, **settings: str) -> Iterator[psutil.Popen]:
-        log = (self.folder / f"{command}.log").open("ab")
-        process = psutil.Popen(
-            [sys.executable, "-m", "worker", command],
-            env=os.environ | self.environment | settings,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield process
-        finally:
-            for one in (*_children(process), process):
-                one.kill()
-            process.wait()
-            log.close()
-
-    def states(self) -> dict[str, str]:
-        with autocommit(self.engine) as connection:
-            return {row.image_id: row.state for row in connection.execute(select(Image.image_id, Image.state))}
-
-    def log(self, command: str) -> str:
-        return (self.folder / f"{command}.log").read_text()
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def bytes_of(photo: Photo) -> bytes:
@@ -90,7 +42,9 @@ def sink() -> Iterator[WebhookSink]:
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost, sink: WebhookSink) -> Iterator[Fleet]:
+def deployment(
+    tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost, sink: WebhookSink
+) -> Iterator[Deployment]:
     environment = {
         "RETAKE_DATABASE_URL": database_url,
         "RETAKE_BROKER_URL": valkey_url,
@@ -108,19 +62,26 @@ def fleet(tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost
         "RETAKE_LEASE": "5",
     }
     engine = make_engine(database_url)
-    with Publisher(valkey_url) as publisher:
-        yield Fleet(tmp_path, environment, engine, publisher)
+    yield Deployment(tmp_path, environment, engine)
     engine.dispose()
 
 
-def test_an_upload_becomes_a_signed_retake_request(fleet: Fleet, host: ScriptedHost, sink: WebhookSink) -> None:
-    fleet.publisher.publish(an_event("ad1-1", image_url=host.url("/good")))
-    fleet.publisher.publish(an_event("ad2-1", image_url=host.url("/bad")))
-    fleet.publisher.publish(an_event("ad3-1", image_url=host.url("/missing")))
-    fleet.publisher.publish(an_event("ad4-1", image_url="http://169.254.169.254/latest/meta-data"))
-    with fleet.running("ingest"), fleet.running("worker"), fleet.running("beat"):
-        eventually(lambda: len(sink.requests) == 1 and "received" not in fleet.states().values())
-    assert fleet.states() == {"ad1-1": "scored", "ad2-1": "scored", "ad3-1": "unreachable", "ad4-1": "unreachable"}
+@pytest.fixture
+def publisher(valkey_url: str) -> Iterator[Publisher]:
+    with Publisher(valkey_url) as publisher:
+        yield publisher
+
+
+def test_an_upload_becomes_a_signed_retake_request(
+    deployment: Deployment, publisher: Publisher, host: ScriptedHost, sink: WebhookSink
+) -> None:
+    publisher.publish(an_event("ad1-1", image_url=host.url("/good")))
+    publisher.publish(an_event("ad2-1", image_url=host.url("/bad")))
+    publisher.publish(an_event("ad3-1", image_url=host.url("/missing")))
+    publisher.publish(an_event("ad4-1", image_url="http://169.254.169.254/latest/meta-data"))
+    with deployment.running("ingest", "worker", "beat"):
+        eventually(lambda: len(sink.requests) == 1 and "received" not in deployment.states().values())
+    assert deployment.states() == {"ad1-1": "scored", "ad2-1": "scored", "ad3-1": "unreachable", "ad4-1": "unreachable"}
     [event] = sink.requests.values()
     assert event["type"] == "ad.photo.retake_requested"
     assert event["data"]["image_id"] == "ad2-1"
@@ -129,7 +90,7 @@ def test_an_upload_becomes_a_signed_retake_request(fleet: Fleet, host: ScriptedH
 
 
 def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
-    fleet: Fleet, host: ScriptedHost, sink: WebhookSink
+    deployment: Deployment, publisher: Publisher, host: ScriptedHost, sink: WebhookSink
 ) -> None:
     photo = answer(bytes_of(BAD))
 
@@ -139,33 +100,35 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing(
 
     host.routes["/slow"] = slowly
     for n in range(4):
-        fleet.publisher.publish(an_event(f"ad{n}-1", image_url=host.url("/slow")))
-    with fleet.running("ingest"), fleet.running("beat"):
-        with fleet.running("worker") as worker:
+        publisher.publish(an_event(f"ad{n}-1", image_url=host.url("/slow")))
+    with deployment.running("ingest", "beat"):
+        with deployment.running("worker") as [worker]:
             eventually(lambda: len(host.requests) >= 2)
             worker.send_signal(signal.SIGKILL)
-        with fleet.running("worker"):
+        with deployment.running("worker"):
             eventually(lambda: len(sink.requests) == 4)
-    assert set(fleet.states().values()) == {"scored"}
-    with autocommit(fleet.engine) as connection:
+    assert set(deployment.states().values()) == {"scored"}
+    with autocommit(deployment.engine) as connection:
         assert connection.scalar(select(func.count()).select_from(Notification)) == 4
         assert max(connection.scalars(select(Image.attempts))) >= 2, "the killed worker's photos were tried again"
 
 
-def test_a_message_that_the_broker_lost_is_found(fleet: Fleet, host: ScriptedHost, valkey_url: str) -> None:
-    fleet.publisher.publish(an_event(image_url=host.url("/good")))
-    with fleet.running("ingest"):
-        eventually(lambda: fleet.states() == {"ad1-1": "received"})
+def test_a_message_that_the_broker_lost_is_found(
+    deployment: Deployment, publisher: Publisher, host: ScriptedHost, valkey_url: str
+) -> None:
+    publisher.publish(an_event(image_url=host.url("/good")))
+    with deployment.running("ingest"):
+        eventually(lambda: deployment.states() == {"ad1-1": "received"})
         eventually(lambda: Redis.from_url(valkey_url).delete("retake.images") == 1)
-    with fleet.running("beat"), fleet.running("worker"):
-        eventually(lambda: fleet.states() == {"ad1-1": "scored"})
+    with deployment.running("beat", "worker"):
+        eventually(lambda: deployment.states() == {"ad1-1": "scored"})
 
 
-def test_processes_that_cannot_work_say_why_and_end(fleet: Fleet) -> None:
+def test_processes_that_cannot_work_say_why_and_end(deployment: Deployment) -> None:
     def ended(command: str, **settings: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "worker", command],
-            env=os.environ | fleet.environment | settings,
+            env=os.environ | deployment.environment | settings,
             capture_output=True,
             text=True,
             check=False,
@@ -176,7 +139,7 @@ def test_processes_that_cannot_work_say_why_and_end(fleet: Fleet) -> None:
         ({"RETAKE_THRESHOLD": "7"}, "RETAKE_THRESHOLD"),
         ({"RETAKE_NOTIFY_SECRET": "hunter2"}, "RETAKE_NOTIFY_SECRET"),
         ({"RETAKE_MODEL": __file__}, __file__),
-        ({"RETAKE_DATABASE_URL": f"sqlite:///{fleet.folder}/empty.db"}, "retake migrate"),
+        ({"RETAKE_DATABASE_URL": f"sqlite:///{deployment.folder}/empty.db"}, "retake migrate"),
     ):
         result = ended("worker", **settings)
         assert result.returncode in {1, 2}
