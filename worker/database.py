@@ -11,6 +11,20 @@ from worker.settings import Settings
 
 
 @contextmanager
+def open_database(settings: Settings) -> Iterator[Engine]:
+    """Open the database of the settings, whatever its version, and close its connections at the end.
+
+    Raises:
+        DatabaseUrlError: the URL names no database that Retake can use.
+    """
+    engine = make_engine(settings.database_url.get_secret_value())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def migrated_database(settings: Settings) -> Iterator[Engine]:
     """Open the database of the settings for one command.
 
@@ -19,9 +33,6 @@ def migrated_database(settings: Settings) -> Iterator[Engine]:
         SchemaOutdatedError: it has not been migrated.
         OperationalError: it is away.
     """
-    engine = make_engine(settings.database_url.get_secret_value())
-    try:
+    with open_database(settings) as engine:
         schema.check(engine)
         yield engine
-    finally:
-        engine.dispose()

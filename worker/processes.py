@@ -13,11 +13,10 @@ from celery import Celery, Task, signals
 from prometheus_client import CollectorRegistry
 
 from models.judge import Judge
-from tasks import schema
 from tasks.celery_tasks import install, note_lost, qualify
-from tasks.database import make_engine
 from worker.celery_app import make_app
 from worker.composition import make_exporter, make_ingest, make_sender, make_steps
+from worker.database import migrated_database
 from worker.health import BEAT_SECONDS, heartbeat, install_heartbeat
 from worker.metrics.pool import make_pool_metrics, share_pool_metrics
 from worker.metrics.serve import serve
@@ -100,9 +99,8 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _check_schema(settings: Settings) -> None:
-    engine = make_engine(settings.database_url.get_secret_value())
-    schema.check(engine)
-    engine.dispose()
+    with migrated_database(settings):
+        pass
 
 
 def _check_models(settings: Settings) -> None:

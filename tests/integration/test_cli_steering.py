@@ -1,7 +1,7 @@
 """The steering commands as ops meet them: exit codes, one-line errors, and nothing done without a yes."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,8 +25,10 @@ ODD = b'{"specversion": "1.0", "\xff\x1b[31m'
 
 
 @pytest.fixture
-def engine(sqlite_url: str) -> Engine:
-    return make_engine(sqlite_url)
+def engine(sqlite_url: str) -> Iterator[Engine]:
+    engine = make_engine(sqlite_url)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def migrate() -> None:
     """Bring the database's tables to the newest version."""
     from tasks import schema
-    from tasks.database import make_engine
+    from worker.database import open_database
     from worker.settings import load_settings
 
-    engine = make_engine(load_settings().database_url.get_secret_value())
-    typer.echo(f"database at version {schema.upgrade(engine)}")
+    with open_database(load_settings()) as engine:
+        typer.echo(f"database at version {schema.upgrade(engine)}")
 
 
 def ingest() -> None:
