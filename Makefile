@@ -7,7 +7,7 @@ SEED ?= 1
 DATA ?= ../shared/data
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos model lock clean
+.PHONY: help demo test lint bench scale chaos model lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,9 @@ lint: .venv/test ## linters, types and import rules
 
 bench: .venv/test ## measure, print ratios, keep them in build/bench/
 	$(BIN)/python -m benchmarks
+
+scale: .venv/test ## measure what processes, load and ten million stored rows cost (15 GB of disk, half an hour)
+	$(BIN)/python -m benchmarks.scale
 
 chaos: .venv/test ## kill and restart everything under EVENTS=20000 (SEED=1), and count what is lost
 	$(BIN)/python -m tests.chaos --events $(EVENTS) --seed $(SEED)
