@@ -33,7 +33,7 @@ from worker.demo.webhook_sink import new_secret
 from worker.publish import FIELD, Publisher
 from worker.settings import Settings
 
-WINDOW = 600  # events; how far publishing runs ahead of what is finished
+WINDOW = 600  # photos; how far publishing runs ahead of what is finished
 LOOK_SECONDS = 0.1
 SETTLE_SECONDS = 240  # after the last disturbance
 DISTURBED_SHARE = 0.9  # of the photos; then the system is left in peace
@@ -141,7 +141,7 @@ class Feed(threading.Thread):
     def run(self) -> None:
         with Publisher(self._url) as publisher, Redis.from_url(self._url) as raw:
             for item in self._published:
-                while self.count >= self.allowed:
+                while len(self._events) >= self.allowed:
                     time.sleep(LOOK_SECONDS)
                 while not self._publish(item, publisher, raw):
                     time.sleep(LOOK_SECONDS)
