@@ -42,6 +42,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
 
     Raises:
         DecodeError: the subclass tells what is wrong with the file.
+        MemoryError: this process has no room for its pixels.
     """
     if not data:
         raise EmptyFileError

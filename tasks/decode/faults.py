@@ -12,7 +12,7 @@ from tasks.decode.formats import refusal
 from tasks.errors import CorruptImageError, DecodeError, TooManyPixelsError, TruncatedImageError
 
 # Each has been seen from a plugin on a damaged file. Exception itself stays out: the pool's time limit is
-# one and must come through.
+# one and must come through. So does MemoryError: sizes are checked first, and no damaged file has raised it.
 FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -20,7 +20,6 @@ FAULTS = (
     BufferError,
     EOFError,
     LookupError,
-    MemoryError,
     OSError,
     RuntimeError,
     SyntaxError,
@@ -30,11 +29,16 @@ FAULTS = (
     zlib.error,
 )
 _BREAKS_OFF = re.compile(r"truncated|end of (file|data)|not enough|incomplete", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(r"out of memory", re.IGNORECASE)
 
 
 @contextmanager
 def translated(data: bytes) -> Iterator[None]:
-    """Raise each of Pillow's errors as the DecodeError that says what it means, the cause chained."""
+    """Raise each of Pillow's errors as the DecodeError that says what it means, the cause chained.
+
+    Raises:
+        MemoryError: this process has no room for the pixels, of which the file is innocent.
+    """
     try:
         yield
     except Image.DecompressionBombError as error:
@@ -45,7 +49,9 @@ def translated(data: bytes) -> Iterator[None]:
         raise _meaning(error) from error
 
 
-def _meaning(error: Exception) -> DecodeError:
+def _meaning(error: Exception) -> DecodeError | MemoryError:
+    if _OUT_OF_MEMORY.search(str(error)):
+        return MemoryError(str(error))
     if isinstance(error, EOFError) or _BREAKS_OFF.search(str(error)):
         return TruncatedImageError()
     return CorruptImageError()

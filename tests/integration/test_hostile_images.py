@@ -229,6 +229,15 @@ def test_the_largest_photo_allowed_stays_within_the_bound(fresh_child: ProcessPo
     assert verdict.peak < bound(pixels)
 
 
+@pytest.mark.parametrize("kind", ["PNG, 16-bit RGBA", "GIF"])
+def test_a_sound_photo_that_there_is_no_room_for_is_not_called_damaged(
+    fresh_child: ProcessPoolExecutor, kind: str
+) -> None:
+    make, _ = LARGEST[kind]
+    with pytest.raises(MemoryError):
+        fresh_child.submit(hostile_child.judge_within, make(), OVERHEAD).result()
+
+
 def frames(count: int) -> list[Image.Image]:
     return [Image.new("RGB", (16, 16), (number % 256, number // 256, 0)) for number in range(count)]
 

@@ -50,6 +50,13 @@ def judge(data: bytes) -> Verdict:
     return Verdict(code, size, time.perf_counter() - start, resident_peak() - before)
 
 
+def judge_within(data: bytes, room: int) -> Verdict:
+    """Decode a file in a process that may take `room` bytes more than it has, from now on."""
+    most = _status("VmData") + room
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    return judge(data)
+
+
 def judge_mutants(data: bytes, seeds: range) -> tuple[Counter[str], int]:
     """Decode one mutant for each seed; return how they ended and the process's resident peak in bytes."""
     return Counter(judge(mutate(data, seed)).code for seed in seeds), resident_peak()
@@ -98,5 +105,10 @@ def _damage(mutant: bytearray, at: int, chance: random.Random) -> None:
 
 def resident_peak() -> int:
     """The most memory this process has had resident, in bytes."""
-    [kilobytes] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    """A size of this process, in bytes, as the kernel tells it."""
+    [kilobytes] = re.findall(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(kilobytes) * 1024

@@ -303,6 +303,16 @@ def test_the_pools_time_limit_comes_through(monkeypatch: pytest.MonkeyPatch) -> 
         decode(encode(flag(), "PNG"))
 
 
+@pytest.mark.parametrize("shortage", [MemoryError(), OSError("out of memory error when reading image file")], ids=repr)
+def test_a_shortage_of_memory_is_not_the_files_fault(monkeypatch: pytest.MonkeyPatch, shortage: Exception) -> None:
+    def run_out_of_memory(*_: object) -> None:
+        raise shortage
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", run_out_of_memory)
+    with pytest.raises(MemoryError):
+        decode(encode(flag(), "PNG"))
+
+
 def test_warnings_stay_quiet_and_the_filters_as_they_were() -> None:
     before = list(warnings.filters)
     exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\xff\xff\xff\xff\x00\x00\x00\x00"
