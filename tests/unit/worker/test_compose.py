@@ -108,6 +108,10 @@ def test_a_worker_is_given_longer_than_its_longest_task() -> None:
     assert seconds(SERVICES["worker"]["stop_grace_period"]) > Settings().task_time_limit
 
 
+def test_an_event_that_the_stream_confirmed_is_on_disk() -> None:
+    assert {"--appendonly yes", "--appendfsync always"} <= set(SERVICES["valkey"]["command"])
+
+
 def test_nothing_works_on_tables_that_are_not_migrated() -> None:
     for service in set(OURS) - {"migrate"}:
         assert SERVICES[service]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
