@@ -14,7 +14,7 @@ from rows import an_event
 from sqlalchemy import Engine, select, text
 
 from tasks.celery_tasks import IMAGES
-from tasks.database import autocommit
+from tasks.database import autocommit, make_engine
 from tasks.tables import DeadLetter, Image
 from worker import ingest
 from worker.celery_app import make_app
@@ -172,6 +172,28 @@ def test_what_a_dead_reader_left_is_claimed_by_another(
     assert redis.xlen(STREAM) == 0
 
 
+def test_a_long_stream_is_taken_a_batch_at_a_time(
+    redis: Redis, sqlite_url: str, app: Celery, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill() -> None:
+        with redis.pipeline() as pipeline:
+            for n in range(250):
+                pipeline.xadd(STREAM, {"event": an_event(f"ad{n}-1").to_json()})
+            pipeline.execute()
+
+    engine = make_engine(sqlite_url)
+    running = reader(redis, engine, app, clock)
+    running.step(block=1)  # makes the group
+    fill()
+    assert [running.step(block=1) for _ in range(4)] == [100, 100, 50, 0]
+    fill()
+    assert redis.xreadgroup(GROUP, "dead-reader", {STREAM: ">"})
+    monkeypatch.setattr(ingest, "IDLE_MILLISECONDS", 0)
+    following = reader(redis, engine, app, clock, "reader-2")
+    assert [following.step(block=1) for _ in range(4)] == [100, 100, 50, 0], "what a dead reader left, likewise"
+    engine.dispose()
+
+
 def test_a_reader_that_dies_before_it_acknowledges_doubles_nothing(
     redis: Redis,
     engine: Engine,
@@ -220,8 +242,6 @@ def test_a_wiped_stream_is_made_anew(
 
 
 def test_a_broker_that_is_away_is_waited_for(sqlite_url: str, redis: Redis, app: Celery, publisher: Publisher) -> None:
-    from tasks.database import make_engine
-
     class Flaky:
         """Stands between the reader and its Valkey, and cuts the first reads off."""
 
