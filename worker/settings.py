@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     max_tasks_per_child: int = Field(10_000, ge=1, description="photos before a pool process is renewed")
     max_memory_per_child: int = Field(300_000, ge=100_000, description="KiB resident before it is renewed")
     memory_limit: int = Field(
-        1_000_000_000, ge=300_000_000, description="bytes a pool process may hold; a photo that needs more is failed"
+        1_250_000_000, ge=300_000_000, description="bytes a pool process may hold; a photo that needs more is failed"
     )
     soft_shutdown_timeout: Seconds = Field(30, description="for running tasks after SIGQUIT; SIGTERM waits for them")
     heartbeat_file: Path | None = Field(None, description="touched by a live worker, for the health check")
