@@ -93,11 +93,12 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
 
 @shared_task(name="retake.deliver", bind=True)
 def deliver(self: Task[Any, None], notification_pk: int) -> None:
-    """Make one attempt to deliver a retake request; the sweeper brings back one that finds no free slot."""
+    """Make one attempt to deliver a retake request; the next sweep brings back one that finds no free slot."""
     steps = _steps(self)
     try:
         with steps.delivery_slot() as free:
-            attempt = patiently(partial(steps.deliver, notification_pk)) if free else None
+            step = steps.deliver if free else steps.deliver.leave_to_the_sweeper
+            attempt = patiently(partial(step, notification_pk))
     except LeaseLostError as error:
         steps.counts.lease_lost("deliver")
         log.warning("notification.lease_lost", notification_pk=notification_pk, reason=str(error))

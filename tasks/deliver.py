@@ -13,6 +13,7 @@ from tasks import circuit, outbox
 from tasks.backoff import NOTIFY_SCHEDULE, next_delay
 from tasks.circuit import CircuitPolicy
 from tasks.clock import Clock, utc_now
+from tasks.database import autocommit
 from tasks.outbox import ClaimedNotification
 from tasks.stages import UNWATCHED, Stages
 from tasks.tables import NotificationState
@@ -62,6 +63,11 @@ class Deliver:
         self._policy = policy
         self._clock = clock
         self._stages = stages
+
+    def leave_to_the_sweeper(self, notification_pk: int) -> None:
+        """Have the next sweep queue a request again that nobody has the time for now."""
+        with autocommit(self._engine) as connection:
+            outbox.make_due(connection, notification_pk, now=self._clock())
 
     def __call__(self, notification_pk: int) -> Attempt:
         """Make one attempt; none, uncounted, while the circuit is open.

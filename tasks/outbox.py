@@ -107,6 +107,12 @@ claim = _ROWS.claim
 take_due = _ROWS.take_due
 
 
+def make_due(connection: Connection, pk: int, *, now: datetime) -> None:
+    """Let the next sweep take a request that is pending and that nobody works on."""
+    mine = (Notification.id == pk, Notification.state == NotificationState.PENDING, Notification.available_at <= now)
+    connection.execute(update(Notification).where(*mine).values(due_at=now))
+
+
 def delivered(connection: Connection, claimed: ClaimedNotification, status: int | None, *, now: datetime) -> None:
     """Note that the receiver has the request; one that a good retake superseded meanwhile counts as answered."""
     values = {"delivered_at": now, "last_status": status, "error_code": None, "due_at": None}

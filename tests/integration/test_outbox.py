@@ -212,3 +212,19 @@ def test_a_photo_has_one_request_for_ever(engine: Engine, clock: TurnedClock) ->
     with pytest.raises(IntegrityError):
         write(engine, image, clock)
     assert states(engine) == ["pending"]
+
+
+def test_a_request_without_a_free_slot_is_due_at_the_next_sweep(engine: Engine, clock: TurnedClock) -> None:
+    pk = bad_photo(engine, clock)
+    assert pk is not None
+    with engine.begin() as connection:
+        outbox.make_due(connection, pk, now=clock())
+        assert outbox.take_due(connection, now=clock(), again_at=clock() + REQUEUE, limit=9) == [pk]
+
+
+def test_a_request_that_is_being_delivered_is_not_made_due(engine: Engine, clock: TurnedClock) -> None:
+    pk = bad_photo(engine, clock)
+    taken(engine, pk, clock)
+    with engine.begin() as connection:
+        outbox.make_due(connection, pk or 0, now=clock())
+        assert outbox.take_due(connection, now=clock(), again_at=clock() + REQUEUE, limit=9) == []
