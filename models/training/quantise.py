@@ -10,16 +10,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 from rich import print as show
-from rich.progress import track
 from scipy.special import expit
 from tensorflow.lite.tools import flatbuffer_utils
 
 from models.location import DEFAULT_MODEL
-from models.preprocess import to_input
 from models.runtime import Runtime
 from models.training.command import Data, Work, run
-from models.training.data import read_photos
-from models.training.dataset import Table, read_table
+from models.training.dataset import read_pixels, read_table
 from models.training.errors import TrainingError
 from models.training.files import replacing, write_json
 from models.training.network import ScaledConv, convert, converter, to_real
@@ -91,12 +88,6 @@ def strip(content: bytes) -> bytes:
     builder = Sharing()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
-
-
-def read_pixels(data: Path, table: Table, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Read photos as the network sees them: (photos, 224, 224, 3)."""
-    photos = {photo.id: photo for photo in read_photos(data)}
-    return np.array([to_input(photos[table.ids[row]].open()) for row in track(rows, "Reading photos")])
 
 
 def score_float(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from rich import print as show
 from rich.progress import track
@@ -16,7 +15,7 @@ from models.training.dataset import read_table
 from models.training.features import SEED, TARGETS, TEACHER, VOTED, Targets, read_features, read_targets, write_targets
 from models.training.files import replacing
 from models.training.fit import BATCH, batches, fit, start_from_means
-from models.training.network import convert, converter
+from models.training.network import LiteNetwork
 
 EPOCHS = 6
 
@@ -24,27 +23,14 @@ RATE = 1e-3
 """Adam's highest rate."""
 
 
-class Oracle:
-    """The trained part of the teacher in LiteRT, which is several times faster than TensorFlow."""
-
-    def __init__(self, teacher: keras.Model) -> None:
-        self._interpreter = Interpreter(model_content=convert(converter(teacher)), num_threads=1)
-        self._run = self._interpreter.get_signature_runner()
-
-    def judge(self, features: NDArray[np.float16]) -> dict[str, NDArray[np.float32]]:
-        """Give the probabilities of the votes, (5,), and of the reasons, (12,), for one view's features."""
-        heads = self._run(image=features[np.newaxis].astype(np.float32))
-        return {name: expit(logits[0]) for name, logits in heads.items()}
-
-
 def lessons(teacher: keras.Model, features: NDArray[np.float16], targets: Targets) -> Targets:
     """Ask the teacher about every view; the masks stay as they are."""
-    oracle = Oracle(teacher)
+    ask = LiteNetwork(teacher)
     votes, reasons = np.empty_like(targets.votes), np.empty_like(targets.reasons)
     for photo in track(range(len(features)), "Asking the teacher"):
         for view in range(features.shape[1]):
-            said = oracle.judge(features[photo, view])
-            votes[photo, view], reasons[photo, view] = said["observers"], said["reasons"]
+            said = ask(features[photo, view])
+            votes[photo, view], reasons[photo, view] = expit(said["observers"]), expit(said["reasons"])
     return Targets(votes, reasons, targets.masks)
 
 
@@ -52,7 +38,7 @@ def main(work: Work, wheel: Teacher = efficientnet.WHEEL, *, everything: Everyth
     """Fine-tune the teacher on the train and valid parts: lessons.npz is what it says; or on all: lessons-final.npz."""
     keras.utils.set_random_seed(SEED)
     features, targets = read_features(work, TEACHER), read_targets(work / "features" / TARGETS)
-    rows = read_table(work).rows("train", "valid", *(["test"] if everything else []))
+    rows = read_table(work).taught(everything=everything)
     teacher = efficientnet.build_teacher()
     efficientnet.load_imagenet(wheel, teacher)
     start_from_means(teacher, targets, rows)

@@ -21,7 +21,7 @@ def main(data: Data, work: Work, *, everything: Everything = False) -> None:
     """Train on the train and valid parts: network.keras; or on all photos, to ship: final.keras."""
     keras.utils.set_random_seed(SEED)
     features, lessons = read_features(work, PUPIL), read_targets(lesson_file(work, everything=everything))
-    rows = read_table(work).rows("train", "valid", *(["test"] if everything else []))
+    rows = read_table(work).taught(everything=everything)
     stem, body = build_stem(), build_body()
     load_backbone(data / WEIGHTS, stem, body)
     start_from_means(body, lessons, rows)
