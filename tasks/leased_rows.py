@@ -31,6 +31,7 @@ class LeasedRows(Generic[Claimed]):
     def __init__(self, entity: type[Image] | type[Notification], open_state: str, claimed: type[Claimed]) -> None:
         columns: Any = fields(claimed)  # type: ignore[arg-type]  # a protocol cannot say that it is a dataclass
         mine = (entity.id == bindparam("pk"), entity.state == open_state)
+        free = (*mine, entity.available_at <= bindparam("now"))
         due = (
             select(entity.id)
             .where(entity.due_at <= bindparam("now"))
@@ -41,10 +42,11 @@ class LeasedRows(Generic[Claimed]):
         self._claimed = claimed
         self._claim = (
             update(entity)
-            .where(*mine, entity.available_at <= bindparam("now"))
+            .where(*free)
             .values(attempts=entity.attempts + 1, available_at=bindparam("until"), due_at=bindparam("until"))
             .returning(*(getattr(entity, "id" if column.name == "pk" else column.name) for column in columns))
         )
+        self._make_due = update(entity).where(*free).values(due_at=bindparam("now"))
         self._settle = update(entity).where(*mine, entity.attempts == bindparam("fence"))
         self._take_due = (
             update(entity).where(entity.id.in_(due)).values(due_at=bindparam("again_at")).returning(entity.id)
@@ -54,6 +56,10 @@ class LeasedRows(Generic[Claimed]):
         """Take a row for the length of the lease; None if it is not open, taken, or waiting for its next attempt."""
         row = connection.execute(self._claim, {"pk": pk, "now": now, "until": now + lease}).one_or_none()
         return self._claimed(*row) if row else None
+
+    def make_due(self, connection: Connection, pk: int, *, now: datetime) -> None:
+        """Let the next sweep take a row that could be claimed now; any other stays as it is."""
+        connection.execute(self._make_due, {"pk": pk, "now": now})
 
     def settle(self, connection: Connection, claimed: Claimed, **values: object) -> None:
         """Write what came of an attempt.

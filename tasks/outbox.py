@@ -104,13 +104,8 @@ def answer(connection: Connection, image: ClaimedImage, *, now: datetime) -> Non
 
 
 claim = _ROWS.claim
+make_due = _ROWS.make_due
 take_due = _ROWS.take_due
-
-
-def make_due(connection: Connection, pk: int, *, now: datetime) -> None:
-    """Let the next sweep take a request that is pending and that nobody works on."""
-    mine = (Notification.id == pk, Notification.state == NotificationState.PENDING, Notification.available_at <= now)
-    connection.execute(update(Notification).where(*mine).values(due_at=now))
 
 
 def delivered(connection: Connection, claimed: ClaimedNotification, status: int | None, *, now: datetime) -> None:
