@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import Deployment, end, eventually
+from deployment import Deployment, deployed, end, eventually
 from rows import an_event
 from scripted_host import ScriptedHost, answer
 
-from tasks.database import make_engine
 from worker.demo.photos import SAMPLE
 from worker.publish import Publisher
 
@@ -32,27 +31,23 @@ def host() -> Iterator[ScriptedHost]:
 
 @pytest.fixture
 def deployment(tmp_path: Path, postgres_url: str, valkey_url: str, host: ScriptedHost) -> Iterator[Deployment]:
-    environment = {
-        "RETAKE_DATABASE_URL": postgres_url,
-        "RETAKE_BROKER_URL": valkey_url,
-        "RETAKE_STREAM_URL": valkey_url,
-        "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
-        "RETAKE_NOTIFY_URL": "http://127.0.0.1:9/",
-        "RETAKE_NOTIFY_SECRET": "whsec_dGhlIHNlY3JldCBvZiB0aGUgdGVzdHMsIGJhc2U2NA==",
-        "RETAKE_CONCURRENCY": "3",
-        "RETAKE_SWEEP_EVERY": "0.5",
-        "RETAKE_REQUEUE_AFTER": "2",
-        "RETAKE_IMAGE_TOTAL_TIMEOUT": "3",
-        "RETAKE_NOTIFY_TIMEOUT": "3",
-        "RETAKE_TASK_SOFT_TIME_LIMIT": "4",
-        "RETAKE_TASK_TIME_LIMIT": "6",
-        "RETAKE_LEASE": "20",
-        "RETAKE_CRASH_LIMIT": str(ATTEMPTS),
-        "RETAKE_LOG_FORMAT": "json",
-    }
-    engine = make_engine(postgres_url)
-    yield Deployment(tmp_path, environment, engine)
-    engine.dispose()
+    with deployed(
+        tmp_path,
+        postgres_url,
+        valkey_url,
+        IMAGE_PRIVATE_HOSTS=host.address,
+        CONCURRENCY="3",
+        SWEEP_EVERY="0.5",
+        REQUEUE_AFTER="2",
+        IMAGE_TOTAL_TIMEOUT="3",
+        NOTIFY_TIMEOUT="3",
+        TASK_SOFT_TIME_LIMIT="4",
+        TASK_TIME_LIMIT="6",
+        LEASE="20",
+        CRASH_LIMIT=str(ATTEMPTS),
+        LOG_FORMAT="json",
+    ) as deployment:
+        yield deployment
 
 
 @pytest.mark.timeout(500)

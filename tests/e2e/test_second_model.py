@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from deployment import Deployment, eventually
+from deployment import Deployment, deployed, eventually
 from pydantic import SecretStr
 from rows import an_event, content_score, receive, received_and_claimed
 from scripted_host import ScriptedHost, answer
@@ -20,12 +20,11 @@ from models.judge import Judge
 from models.location import DEFAULT_MODEL
 from tasks import images, scores
 from tasks.clock import utc_now
-from tasks.database import autocommit, make_engine
+from tasks.database import autocommit
 from tasks.rescore import ModelFile
 from tasks.tables import Image, ImageState, Notification, Score
 from worker.celery_app import make_app
 from worker.demo.photos import SAMPLE
-from worker.demo.webhook_sink import new_secret
 from worker.rescore.feed import feed
 from worker.settings import Settings
 
@@ -52,18 +51,14 @@ def host() -> Iterator[ScriptedHost]:
 
 @pytest.fixture
 def deployment(tmp_path: Path, sqlite_url: str, valkey_url: str, host: ScriptedHost) -> Iterator[Deployment]:
-    engine = make_engine(sqlite_url)
-    environment = {
-        "RETAKE_DATABASE_URL": sqlite_url,
-        "RETAKE_BROKER_URL": valkey_url,
-        "RETAKE_STREAM_URL": valkey_url,
-        "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
-        "RETAKE_NOTIFY_URL": "http://127.0.0.1:9/",
-        "RETAKE_NOTIFY_SECRET": new_secret(),
-        "RETAKE_CONCURRENCY": "1",
-    }
-    yield Deployment(tmp_path, environment, engine)
-    engine.dispose()
+    with deployed(
+        tmp_path,
+        sqlite_url,
+        valkey_url,
+        IMAGE_PRIVATE_HOSTS=host.address,
+        CONCURRENCY="1",
+    ) as deployment:
+        yield deployment
 
 
 @pytest.fixture

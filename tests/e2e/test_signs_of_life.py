@@ -11,17 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from deployment import Deployment, eventually
+from deployment import Deployment, deployed, eventually
 from pydantic import SecretStr
 from real_servers import free_port
 from rows import an_event, receive
 from scripted_host import ScriptedHost, answer
 
 from tasks.clock import utc_now
-from tasks.database import make_engine
 from worker.celery_app import make_app
 from worker.demo.photos import SAMPLE
-from worker.demo.webhook_sink import new_secret
 from worker.publish import Publisher
 from worker.settings import Settings
 
@@ -66,24 +64,22 @@ def host(held: Held) -> Iterator[ScriptedHost]:
 @pytest.fixture
 def deploy(tmp_path: Path, sqlite_url: str, valkey_url: str, host: ScriptedHost) -> Iterator[Deploy]:
     """A deployment for each process, for each has its own heartbeat and port."""
-    engine = make_engine(sqlite_url)
+    with ExitStack() as stack:
 
-    def deploy(name: str) -> Deployment:
-        environment = {
-            "RETAKE_DATABASE_URL": sqlite_url,
-            "RETAKE_BROKER_URL": valkey_url,
-            "RETAKE_STREAM_URL": valkey_url,
-            "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
-            "RETAKE_NOTIFY_URL": "http://127.0.0.1:9/",
-            "RETAKE_NOTIFY_SECRET": new_secret(),
-            "RETAKE_CONCURRENCY": "1",
-            "RETAKE_HEARTBEAT_FILE": str(tmp_path / f"{name}.heartbeat"),
-            "RETAKE_METRICS_PORT": str(free_port()),
-        }
-        return Deployment(tmp_path, environment, engine)
+        def deploy(name: str) -> Deployment:
+            return stack.enter_context(
+                deployed(
+                    tmp_path,
+                    sqlite_url,
+                    valkey_url,
+                    IMAGE_PRIVATE_HOSTS=host.address,
+                    CONCURRENCY="1",
+                    HEARTBEAT_FILE=str(tmp_path / f"{name}.heartbeat"),
+                    METRICS_PORT=str(free_port()),
+                )
+            )
 
-    yield deploy
-    engine.dispose()
+        yield deploy
 
 
 def shows(deployment: Deployment, series: str) -> bool:

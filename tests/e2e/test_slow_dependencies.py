@@ -7,13 +7,11 @@ from pathlib import Path
 from socket import socket
 
 import pytest
-from deployment import PATIENCE, Deployment, end, eventually
+from deployment import PATIENCE, Deployment, deployed, end, eventually
 from rows import an_event
 from scripted_host import ScriptedHost, answer
 
-from tasks.database import make_engine
 from worker.demo.photos import SAMPLE
-from worker.demo.webhook_sink import new_secret
 from worker.publish import Publisher
 
 pytestmark = pytest.mark.timeout(600)
@@ -45,27 +43,24 @@ def names(tmp_path: Path) -> Path:
 def deployment(
     tmp_path: Path, sqlite_url: str, valkey_url: str, host: ScriptedHost, names: Path
 ) -> Iterator[Deployment]:
-    environment = {
-        "RETAKE_DATABASE_URL": sqlite_url,
-        "RETAKE_BROKER_URL": valkey_url,
-        "RETAKE_STREAM_URL": valkey_url,
-        "RETAKE_IMAGE_PRIVATE_HOSTS": f"{host.address} failing.test:{host.port} late.test:{host.port}",
-        "RETAKE_IMAGE_TOTAL_TIMEOUT": "3",
-        "RETAKE_FETCH_SCHEDULE": " ".join(["0.5"] * PATIENCE),  # never unreachable while the test waits
-        "RETAKE_NOTIFY_URL": host.url("/retake"),
-        "RETAKE_NOTIFY_SECRET": new_secret(),
-        "RETAKE_NOTIFY_TIMEOUT": f"{2 * PATIENCE}",  # no delivery ends while the test waits
-        "RETAKE_TASK_SOFT_TIME_LIMIT": f"{2 * PATIENCE + 1}",
-        "RETAKE_TASK_TIME_LIMIT": f"{2 * PATIENCE + 2}",
-        "RETAKE_LEASE": f"{2 * PATIENCE + 3}",
-        "RETAKE_CONCURRENCY": f"{PROCESSES}",
-        "RETAKE_SWEEP_EVERY": "0.5",
-        "RETAKE_REQUEUE_AFTER": "1",
-        "TEST_HOSTS": str(names),
-    }
-    engine = make_engine(sqlite_url)
-    yield Deployment(tmp_path, environment, engine)
-    engine.dispose()
+    with deployed(
+        tmp_path,
+        sqlite_url,
+        valkey_url,
+        IMAGE_PRIVATE_HOSTS=f"{host.address} failing.test:{host.port} late.test:{host.port}",
+        IMAGE_TOTAL_TIMEOUT="3",
+        FETCH_SCHEDULE=" ".join(["0.5"] * PATIENCE),  # never unreachable while the test waits
+        NOTIFY_URL=host.url("/retake"),
+        NOTIFY_TIMEOUT=f"{2 * PATIENCE}",  # no delivery ends while the test waits
+        TASK_SOFT_TIME_LIMIT=f"{2 * PATIENCE + 1}",
+        TASK_TIME_LIMIT=f"{2 * PATIENCE + 2}",
+        LEASE=f"{2 * PATIENCE + 3}",
+        CONCURRENCY=f"{PROCESSES}",
+        SWEEP_EVERY="0.5",
+        REQUEUE_AFTER="1",
+    ) as deployment:
+        deployment.environment["TEST_HOSTS"] = str(names)
+        yield deployment
 
 
 def publish(valkey_url: str, urls: dict[str, str]) -> None:

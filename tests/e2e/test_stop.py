@@ -11,13 +11,12 @@ from socket import socket
 
 import psutil
 import pytest
-from deployment import PATIENCE, Deployment, end, eventually
+from deployment import PATIENCE, Deployment, deployed, end, eventually
 from rows import an_event
 from scripted_host import ScriptedHost, answer
 
-from tasks.database import make_engine
 from worker.demo.photos import SAMPLE
-from worker.demo.webhook_sink import WebhookSink, new_secret
+from worker.demo.webhook_sink import WebhookSink
 from worker.publish import Publisher
 
 pytestmark = pytest.mark.timeout(600)
@@ -61,31 +60,23 @@ def host() -> Iterator[ScriptedHost]:
 
 
 @pytest.fixture
-def sink() -> Iterator[WebhookSink]:
-    with WebhookSink(new_secret()) as sink:
-        yield sink
-
-
-@pytest.fixture
 def deployment(
     tmp_path: Path, postgres_url: str, valkey_url: str, host: ScriptedHost, sink: WebhookSink
 ) -> Iterator[Deployment]:
-    environment = {
-        "RETAKE_DATABASE_URL": postgres_url,
-        "RETAKE_BROKER_URL": valkey_url,
-        "RETAKE_STREAM_URL": valkey_url,
-        "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
-        "RETAKE_NOTIFY_URL": sink.url,
-        "RETAKE_NOTIFY_SECRET": sink.secret,
-        "RETAKE_THRESHOLD": "5",  # every photo calls for a request
-        "RETAKE_CONCURRENCY": "2",
-        "RETAKE_SWEEP_EVERY": "0.5",
-        "RETAKE_REQUEUE_AFTER": "2",
-        "RETAKE_LOG_FORMAT": "json",
-    }
-    engine = make_engine(postgres_url)
-    yield Deployment(tmp_path, environment, engine)
-    engine.dispose()
+    with deployed(
+        tmp_path,
+        postgres_url,
+        valkey_url,
+        IMAGE_PRIVATE_HOSTS=host.address,
+        NOTIFY_URL=sink.url,
+        NOTIFY_SECRET=sink.secret,
+        THRESHOLD="5",  # every photo calls for a request
+        CONCURRENCY="2",
+        SWEEP_EVERY="0.5",
+        REQUEUE_AFTER="2",
+        LOG_FORMAT="json",
+    ) as deployment:
+        yield deployment
 
 
 @contextmanager

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from deployment import PATIENCE, Deployment, eventually
+from deployment import PATIENCE, Deployment, deployed, eventually
 from redis import Redis
 from rows import an_event
 from scripted_host import ScriptedHost, answer
 from sqlalchemy import func, select
 
-from tasks.database import autocommit, make_engine
+from tasks.database import autocommit
 from tasks.tables import Image, Notification
 from worker.demo.photos import SAMPLE, Photo, sample_photos
-from worker.demo.webhook_sink import WebhookSink, new_secret
+from worker.demo.webhook_sink import WebhookSink
 from worker.publish import Publisher
 
 BAD = next(photo for photo in sample_photos() if photo.name == "dark")
@@ -36,34 +36,26 @@ def host() -> Iterator[ScriptedHost]:
 
 
 @pytest.fixture
-def sink() -> Iterator[WebhookSink]:
-    with WebhookSink(new_secret()) as sink:
-        yield sink
-
-
-@pytest.fixture
 def deployment(
     tmp_path: Path, database_url: str, valkey_url: str, host: ScriptedHost, sink: WebhookSink
 ) -> Iterator[Deployment]:
-    environment = {
-        "RETAKE_DATABASE_URL": database_url,
-        "RETAKE_BROKER_URL": valkey_url,
-        "RETAKE_STREAM_URL": valkey_url,
-        "RETAKE_IMAGE_PRIVATE_HOSTS": host.address,
-        "RETAKE_NOTIFY_URL": sink.url,
-        "RETAKE_NOTIFY_SECRET": sink.secret,
-        "RETAKE_CONCURRENCY": "2",
-        "RETAKE_SWEEP_EVERY": "0.5",
-        "RETAKE_REQUEUE_AFTER": "2",
-        "RETAKE_IMAGE_TOTAL_TIMEOUT": "2.9",
-        "RETAKE_NOTIFY_TIMEOUT": "2",
-        "RETAKE_TASK_SOFT_TIME_LIMIT": "3",
-        "RETAKE_TASK_TIME_LIMIT": "4",
-        "RETAKE_LEASE": "5",
-    }
-    engine = make_engine(database_url)
-    yield Deployment(tmp_path, environment, engine)
-    engine.dispose()
+    with deployed(
+        tmp_path,
+        database_url,
+        valkey_url,
+        IMAGE_PRIVATE_HOSTS=host.address,
+        NOTIFY_URL=sink.url,
+        NOTIFY_SECRET=sink.secret,
+        CONCURRENCY="2",
+        SWEEP_EVERY="0.5",
+        REQUEUE_AFTER="2",
+        IMAGE_TOTAL_TIMEOUT="2.9",
+        NOTIFY_TIMEOUT="2",
+        TASK_SOFT_TIME_LIMIT="3",
+        TASK_TIME_LIMIT="4",
+        LEASE="5",
+    ) as deployment:
+        yield deployment
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, func, select
 
-from tasks.database import autocommit
+from tasks.database import autocommit, make_engine
 from tasks.tables import Image, Notification
+from worker.demo.webhook_sink import new_secret
 
+NOWHERE = "http://127.0.0.1:9/"
 PATIENCE = 240  # seconds, for what takes a few on an idle machine
 
 
@@ -57,6 +59,22 @@ class Deployment:
 
     def states(self) -> dict[str, str]:
         return {image_id: row.state for image_id, row in self.photos().items()}
+
+
+@contextmanager
+def deployed(folder: Path, database_url: str, valkey_url: str, **settings: str) -> Iterator[Deployment]:
+    """A deployment on these servers; settings are named without RETAKE_, and requests go nowhere if not told where."""
+    environment = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": valkey_url,
+        "STREAM_URL": valkey_url,
+        "NOTIFY_URL": NOWHERE,
+        "NOTIFY_SECRET": new_secret(),
+        **settings,
+    }
+    engine = make_engine(database_url)
+    yield Deployment(folder, {f"RETAKE_{name}": value for name, value in environment.items()}, engine)
+    engine.dispose()
 
 
 def end(process: psutil.Popen) -> None:
