@@ -31,7 +31,7 @@ ROUTES = {
     "retake.note_lost": SWEEPS,
     "retake.rescore": RESCORES,
 }
-# A receiver that comes back is not flooded, and requests that find no free slot cost little.
+# A receiver that comes back is not flooded: after these it gets one more for each that it has taken.
 MOST_NOTIFICATIONS_SWEPT = 100
 _STEPS = "retake_steps"
 
@@ -93,20 +93,23 @@ def qualify(self: Task[Any, None], image_pk: int) -> None:
 
 @shared_task(name="retake.deliver", bind=True)
 def deliver(self: Task[Any, None], notification_pk: int) -> None:
-    """Make one attempt to deliver a retake request; the next sweep brings back one that finds no free slot."""
+    """Make one attempt to deliver a retake request; one that finds no free slot follows another that was delivered."""
     steps = _steps(self)
     try:
         with steps.delivery_slot() as free:
-            step = steps.deliver if free else steps.deliver.leave_to_the_sweeper
-            attempt = patiently(partial(step, notification_pk))
+            attempt = patiently(partial(steps.deliver, notification_pk)) if free else None
     except LeaseLostError as error:
         steps.counts.lease_lost("deliver")
         log.warning("notification.lease_lost", notification_pk=notification_pk, reason=str(error))
         return
+    if not free:
+        _let_wait(steps, notification_pk)
     if attempt is None:
         return
     steps.counts.notification(attempt)
     _report_attempt(notification_pk, attempt)
+    if attempt.state is NotificationState.DELIVERED:
+        _deliver_next(steps)
 
 
 @shared_task(name="retake.sweep", bind=True)
@@ -172,6 +175,22 @@ def _enqueue(task: Task[Any, None], pk: int) -> bool:
         return False
     broker.ends()
     return True
+
+
+def _let_wait(steps: Steps, notification_pk: int) -> None:
+    """Have a request taken up by who delivers now, or by the sweeper if that fails."""
+    patiently(partial(steps.deliver.let_wait, notification_pk))
+    with steps.delivery_slot() as free:
+        pass
+    if free:  # who delivered has looked for more already, maybe too early to find this one
+        _enqueue(deliver, notification_pk)
+
+
+def _deliver_next(steps: Steps) -> None:
+    """Queue one request that is due: the receiver answers, and a slot is free again."""
+    swept = patiently(partial(steps.sweep, image_room=0, notification_room=1))
+    for pk in swept.notifications if swept else ():
+        _enqueue(deliver, pk)
 
 
 def _depth(app: Celery, queue: str) -> int:

@@ -64,8 +64,8 @@ class Deliver:
         self._clock = clock
         self._stages = stages
 
-    def leave_to_the_sweeper(self, notification_pk: int) -> None:
-        """Have the next sweep queue a request again that nobody has the time for now."""
+    def let_wait(self, notification_pk: int) -> None:
+        """Have a request that nobody has the time for now taken up by whoever next looks for one that is due."""
         with autocommit(self._engine) as connection:
             outbox.make_due(connection, notification_pk, now=self._clock())
 

@@ -58,7 +58,7 @@ class LeasedRows(Generic[Claimed]):
         return self._claimed(*row) if row else None
 
     def make_due(self, connection: Connection, pk: int, *, now: datetime) -> None:
-        """Let the next sweep take a row that could be claimed now; any other stays as it is."""
+        """Let whoever looks next take a row that could be claimed now; any other stays as it is."""
         connection.execute(self._make_due, {"pk": pk, "now": now})
 
     def settle(self, connection: Connection, claimed: Claimed, **values: object) -> None:

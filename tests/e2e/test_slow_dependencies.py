@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
+from threading import Event
 
 import pytest
 from deployment import PATIENCE, Deployment, deployed, end, eventually
@@ -80,6 +81,26 @@ def test_a_receiver_that_never_answers_does_not_hold_up_the_photos(
         eventually(lambda: Counter(deployment.states().values()) == {"scored": HANGING + PHOTOS})
     assert posts(host) == HANGING, "the rest was scored while the first requests were still waiting for an answer"
     assert deployment.open_requests() == HANGING + PHOTOS, "none is lost"
+
+
+def test_requests_that_find_no_free_slot_follow_one_another_without_a_sweep(
+    deployment: Deployment, host: ScriptedHost, valkey_url: str
+) -> None:
+    answers = Event()
+
+    def slow(sock: socket) -> None:
+        sock.recv(65536)
+        answers.wait(PATIENCE)
+        sock.sendall(answer())
+
+    host.routes["/retake"] = slow
+    deployment.environment["RETAKE_THRESHOLD"] = "5"  # every photo calls for a request
+    publish(valkey_url, {f"ad{number}-1": host.url("/photo") for number in range(PHOTOS)})
+    with deployment.running("ingest", "worker"):
+        eventually(lambda: Counter(deployment.states().values()) == {"scored": PHOTOS} and posts(host) == HANGING)
+        answers.set()
+        eventually(lambda: deployment.open_requests() == 0)
+    assert posts(host) == PHOTOS
 
 
 def posts(host: ScriptedHost) -> int:
