@@ -78,6 +78,7 @@ class WorkMetrics(Counts):
             "retake_task_crashes", "Tasks that ended with an error nobody expected.", ["task"], registry=registry
         )
         self._swept = Counter("retake_swept", "Rows that the sweeper queued again.", ["task"], registry=registry)
+        self._start_from_zero()
 
     @contextmanager
     def join(self, name: str, traceparent: str | None) -> Iterator[str | None]:
@@ -124,6 +125,15 @@ class WorkMetrics(Counts):
     def swept(self, task: str, rows: int) -> None:
         """Count rows that were queued again."""
         self._swept.labels(task).inc(rows)
+
+    def _start_from_zero(self) -> None:
+        """Name what may be long in coming: a rate sees no first hit, loss or crash that had no zero before it."""
+        for result in ("hit", "miss"):
+            self._cache.labels(result)
+        for task in ("qualify", "deliver"):
+            self._leases_lost.labels(task)
+            self._crashes.labels(task)
+            self._swept.labels(task)
 
     def _score(self, score: float, model: str, *, reused: bool, reasons: tuple[str, ...]) -> None:
         self._scores.labels(model).observe(score)

@@ -42,7 +42,14 @@ def test_a_bad_photo_counts_once_everywhere(registry: CollectorRegistry, metrics
     assert value("retake_below_threshold_total") == 1
     assert value("retake_reasons_total", {"reason": "blurry"}) == 1
     assert value("retake_score_cache_requests_total", {"result": "hit"}) == 1
-    assert value("retake_score_cache_requests_total", {"result": "miss"}) is None
+    assert value("retake_score_cache_requests_total", {"result": "miss"}) == 0
+
+
+@pytest.mark.parametrize("name", ["leases_lost", "task_crashes", "swept"])
+@pytest.mark.parametrize("task", ["qualify", "deliver"])
+def test_what_may_be_long_in_coming_starts_from_zero(registry: CollectorRegistry, name: str, task: str) -> None:
+    WorkMetrics(registry)
+    assert registry.get_sample_value(f"retake_{name}_total", {"task": task}) == 0
 
 
 def test_a_failed_download_counts_with_its_code_and_gives_no_score(
