@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import quantiles
@@ -17,8 +18,8 @@ from tasks.events import new_event
 from worker.demo.webhook_sink import WebhookSink
 from worker.publish import Publisher
 
-SECONDS_MORE = 30
-"""How long the last webhooks are waited for."""
+SECONDS_MORE = 60
+"""How long the next webhook is waited for."""
 
 
 class TimedSink(WebhookSink):
@@ -48,11 +49,23 @@ def measure_throughput(photos: int, progress: Progress) -> dict[str, float]:
         return {"end to end, photos/s": rate(pipeline.engine)}
 
 
+def measure_requests(photos: int, progress: Progress) -> dict[str, float]:
+    """Webhooks a second from a filled stream on, ingest and all; every photo gets a request."""
+    with _pipeline(RETAKE_THRESHOLD="5") as pipeline:
+        pipeline.publish(range(photos))
+        with pipeline.processes():
+            task = progress.add_task("from the stream to the webhook", total=photos)
+            for done in pipeline.wait(photos):
+                progress.update(task, completed=done)
+        times = sorted(pipeline.sink.arrived.values())
+    return {"requests received / photos": len(times) / photos, "webhooks/s": (len(times) - 1) / (times[-1] - times[0])}
+
+
 def measure_latency(photos: int, per_second: float, progress: Progress) -> dict[str, float]:
     """Seconds from publishing an event to receiving its webhook, at a steady load; every photo gets a request."""
     with _pipeline(RETAKE_THRESHOLD="5") as pipeline, pipeline.processes():
         pipeline.publish(range(-WARM_UP, 0))
-        pipeline.wait(WARM_UP)
+        deque(pipeline.wait(WARM_UP), maxlen=0)
         task = progress.add_task(f"a photo every {1000 / per_second:.0f} ms", total=photos)
         start = time.perf_counter()
         published: dict[str, float] = {}
@@ -61,7 +74,7 @@ def measure_latency(photos: int, per_second: float, progress: Progress) -> dict[
             published[f"ad{number}-1"] = time.perf_counter()
             pipeline.publish([number])
             progress.update(task, completed=number)
-        pipeline.wait(WARM_UP + photos)
+        deque(pipeline.wait(WARM_UP + photos), maxlen=0)
         waits = [pipeline.sink.arrived[name] - at for name, at in published.items() if name in pipeline.sink.arrived]
     cuts = quantiles(waits, n=100)
     return {
@@ -92,9 +105,13 @@ class _Pipeline:
                 stack.enter_context(retake(command, self._environment))
             yield
 
-    def wait(self, requests: int) -> None:
-        deadline = time.perf_counter() + SECONDS_MORE
-        while len(self.sink.arrived) < requests and time.perf_counter() < deadline:
+    def wait(self, requests: int) -> Iterator[int]:
+        """Give the number of webhooks received until there are so many, or none more comes."""
+        received, deadline = -1, time.perf_counter() + SECONDS_MORE
+        while received < requests and time.perf_counter() < deadline:
+            if len(self.sink.arrived) > received:
+                received, deadline = len(self.sink.arrived), time.perf_counter() + SECONDS_MORE
+            yield received
             time.sleep(0.05)
 
 

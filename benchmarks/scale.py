@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.__main__ import show
-from benchmarks.latency import measure_latency, measure_throughput
+from benchmarks.latency import measure_latency, measure_requests, measure_throughput
 from benchmarks.servers import FOLDER, image_host
 from benchmarks.worker_path import CORES, Run, drain
 
@@ -48,10 +48,11 @@ def main() -> None:
     sizes = parser.parse_args().rows
     console = Console()
     with Progress(console=console, transient=True) as progress:
-        throughput = measure_throughput(PHOTOS, progress)
+        requests = measure_requests(PHOTOS, progress)
         figures = {
-            f"from the stream to the score, {CORES} pool processes, every server on this machine": throughput,
-            "at half that load": measure_latency(PHOTOS, throughput["end to end, photos/s"] / 2, progress),
+            f"{CORES} pool processes, every server on this machine": measure_throughput(PHOTOS, progress),
+            "the same, every photo calling for a request": requests,
+            "at half that load": measure_latency(PHOTOS, requests["webhooks/s"] / 2, progress),
             "pool processes": measure_processes(progress),
             "rows stored": measure_rows(sizes, progress),
         }
