@@ -30,7 +30,7 @@ SEED = 20261124
 VOTED = 10
 """Views of every photo that its votes hold for: the photo itself and nine changed ones."""
 
-FREE = 6
+FREE = 16
 """Further views, which nobody voted on and only the teacher judges."""
 
 MASK_SIDE = 14
@@ -90,11 +90,11 @@ def write_targets(path: Path, targets: Targets) -> None:
         np.savez(draft, **{name: getattr(targets, name) for name in Targets.__dataclass_fields__})
 
 
-def views_of(first: View, other: NDArray[np.uint8], row: int, costs: dict[str, Cost]) -> list[View]:
-    """Make every view of one photo; `other` is a photo to mix in, and `row` makes the same views each time."""
+def views_of(first: View, pixels: NDArray[np.uint8], row: int, costs: dict[str, Cost]) -> list[View]:
+    """Make every view of one photo; any of `pixels` is mixed into free ones; a `row` has the same views each time."""
     randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
     voted = [make_view(first, random, costs) for random in randoms[1:VOTED]]
-    free = [_nobodys(make_free_view(first.pixels, other, random), first) for random in randoms[VOTED:]]
+    free = [_free(first, pixels[random.integers(len(pixels))], random) for random in randoms[VOTED:]]
     return [plain_view(first), *voted, *free]
 
 
@@ -118,8 +118,7 @@ def look(data: Data, work: Work, table: Table, wheel: Path) -> Targets:
         )
         for row in track(range(len(pixels)), "Looking at every view"):
             first = View(pixels[row], read_mask(work, table.ids[row]), table.votes[row], table.reasons[row])
-            other = pixels[np.random.default_rng((SEED, row)).integers(len(pixels))]
-            for number, view in enumerate(views_of(first, other, row, {} if table.faults[row] else costs)):
+            for number, view in enumerate(views_of(first, pixels, row, {} if table.faults[row] else costs)):
                 (by_pupil[row, number],) = pupil(network.to_real(view.pixels)).values()
                 (by_teacher[row, number],) = teacher(efficientnet.to_real(view.pixels)).values()
                 targets.votes[row, number], targets.reasons[row, number] = view.votes, view.reasons
@@ -144,7 +143,8 @@ def _stems(data: Path, wheel: Path) -> tuple[keras.Model, keras.Model]:
     return pupil, teacher
 
 
-def _nobodys(pixels: NDArray[np.uint8], first: View) -> View:
+def _free(first: View, other: NDArray[np.uint8], random: np.random.Generator) -> View:
+    pixels = make_free_view(first.pixels, other, random)
     return View(pixels, first.mask, np.full_like(first.votes, np.nan), np.full_like(first.reasons, np.nan))
 
 
