@@ -1,21 +1,27 @@
 """`python -m benchmarks.scale`: what more processes bring, how long a seller waits, and what stored rows cost.
 
-With ten million rows it needs 15 GB of disk and half an hour. The figures are kept in build/bench/scale.json.
+With ten million rows it needs 15 GB of disk and three quarters of an hour. The figures are kept in build/bench/scale.json.
 """
 
 import argparse
 import json
 import os
+import statistics
 
 from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.__main__ import show
 from benchmarks.latency import measure_latency, measure_requests, measure_throughput
-from benchmarks.servers import FOLDER, image_host
-from benchmarks.worker_path import CORES, Run, drain
+from benchmarks.servers import FOLDER, database, image_host
+from benchmarks.stored_rows import store
+from benchmarks.worker_path import CORES, Run, drain, drain_into
+from tasks import schema
+from tasks.database import make_engine
 
 PHOTOS = 1500
+TURNS = 5
+"""Runs with rows and runs without: two of the same kind differ by a tenth."""
 FIGURES = FOLDER / "scale.json"
 
 
@@ -29,16 +35,25 @@ def measure_processes(progress: Progress) -> dict[str, float]:
 
 
 def measure_rows(sizes: list[int], progress: Progress) -> dict[str, float]:
-    """Photos a second with rows stored, against the same database empty, measured right before."""
+    """Photos a second with rows stored, against the same database empty: medians of several runs, taken in turn."""
     figures: dict[str, float] = {}
     with image_host() as host:
-        for kind in ("sqlite", "postgres"):
+        for run in (Run("sqlite", host, PHOTOS), Run("postgres", host, PHOTOS)):
             for rows in sizes:
-                empty = drain(Run(kind, host, PHOTOS), progress)
-                filled = drain(Run(kind, host, PHOTOS, stored=rows), progress)
-                figures[f"{kind}, {rows:,} rows, photos/s"] = filled
-                figures[f"{kind}, {rows:,} rows / empty"] = filled / empty
+                filled, empty = _in_turn(run, rows, progress)
+                figures[f"{run.kind}, {rows:,} rows, photos/s"] = filled
+                figures[f"{run.kind}, {rows:,} rows / empty"] = filled / empty
     return figures
+
+
+def _in_turn(run: Run, rows: int, progress: Progress) -> tuple[float, float]:
+    with database(run.kind) as filled, database(run.kind) as empty:
+        engine = make_engine(filled)
+        schema.upgrade(engine)
+        store(engine, rows)
+        engine.dispose()
+        rates = [[drain_into(url, run, progress) for url in (filled, empty)] for _ in range(TURNS)]
+    return statistics.median(one for one, _ in rates), statistics.median(other for _, other in rates)
 
 
 def main() -> None:

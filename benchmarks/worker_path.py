@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import uuid4
 
 import psutil
 from rich.progress import Progress
 from sqlalchemy import Engine, func, select
 
 from benchmarks.servers import database, image_host, retake, valkey
-from benchmarks.stored_rows import store
 from models.judge import Judge
 from tasks import images, schema
 from tasks.celery_tasks import qualify
@@ -42,11 +42,9 @@ class Run:
     host: str
     photos: int
     children: int = CORES
-    stored: int = 0
 
     def __str__(self) -> str:
-        rows = f", {self.stored:,} rows stored" if self.stored else ""
-        return f"worker on {self.kind}, {self.children} pool processes{rows}"
+        return f"worker on {self.kind}, {self.children} pool processes"
 
 
 def measure(photos: int, progress: Progress) -> dict[str, float]:
@@ -99,8 +97,17 @@ def bare_loop(host: str, photos: int) -> float:
 
 
 def drain(run: Run, progress: Progress, look: Callable[[psutil.Process], None] | None = None) -> float:
-    """Drain a filled queue with one Celery worker; photos a second. `look` sees the worker at every poll."""
-    with valkey() as broker, database(run.kind) as url, _filled(broker, url, run) as (engine, first):
+    """Drain a filled queue with one Celery worker and an empty database; photos a second.
+
+    `look` sees the worker at every poll.
+    """
+    with database(run.kind) as url:
+        return drain_into(url, run, progress, look)
+
+
+def drain_into(url: str, run: Run, progress: Progress, look: Callable[[psutil.Process], None] | None = None) -> float:
+    """Do the same with a database that may hold rows, and keeps those of this run."""
+    with valkey() as broker, _queued(broker, url, run) as (engine, first):
         environment = worker_environment(broker, url, run.host, RETAKE_CONCURRENCY=str(run.children))
         with retake("worker", environment) as pid:
             task = progress.add_task(str(run), total=run.photos)
@@ -146,13 +153,13 @@ def rate(engine: Engine, first: int = 0) -> float:
 
 
 @contextmanager
-def _filled(broker: str, url: str, run: Run) -> Iterator[tuple[Engine, int]]:
+def _queued(broker: str, url: str, run: Run) -> Iterator[tuple[Engine, int]]:
     """A database with received photos, and a broker with their tasks; gives the first photo's key."""
     engine = make_engine(url)
     schema.upgrade(engine)
-    store(engine, run.stored)
+    name = uuid4().hex  # no photo of an earlier run may lend its score
     events = [
-        new_event(ad_id=f"ad{n}", image_id=f"ad{n}-1", seller_id="s", image_url=f"http://{run.host}/{n}")
+        new_event(ad_id=f"{name}-{n}", image_id="1", seller_id="s", image_url=f"http://{run.host}/{name}/{n}")
         for n in range(run.photos)
     ]
     with engine.begin() as connection:
