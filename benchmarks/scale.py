@@ -1,6 +1,7 @@
 """`python -m benchmarks.scale`: what more processes bring, how long a seller waits, and what stored rows cost.
 
-With ten million rows it needs 15 GB of disk and three quarters of an hour. The figures are kept in build/bench/scale.json.
+With ten million rows it needs 15 GB of disk and three quarters of an hour. The figures are kept in
+build/bench/scale.json.
 """
 
 import argparse
