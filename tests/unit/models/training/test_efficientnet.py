@@ -1,12 +1,17 @@
 import zipfile
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
 from models.training.efficientnet import (
     BLOCKS,
+    FROZEN,
+    LAST,
     MEMBER,
+    POOLED,
+    SIDE,
     _names,
     build_teacher,
     build_teacher_stem,
@@ -24,17 +29,25 @@ def test_blocks_are_those_of_lite2() -> None:
 
 def test_both_parts_fit_together() -> None:
     stem, teacher = build_teacher_stem(), build_teacher()
-    heads = teacher(stem(np.zeros((1, 224, 224, 3), np.float32)))
+    heads = teacher(stem(np.zeros((1, SIDE, SIDE, 3), np.float32))["features"])
     assert {name: tuple(head.shape) for name, head in heads.items()} == {"observers": (1, 5), "reasons": (1, 12)}
 
 
+def test_pooled_features_are_moments_of_their_channels() -> None:
+    stem = build_teacher_stem()
+    tap = keras.Model(stem.input, {"features": stem.output["features"], "pooled": stem.output["pooled"]})
+    seen = tap(np.random.default_rng(0).normal(0, 1, (1, SIDE, SIDE, 3)).astype(np.float32))
+    channels = [BLOCKS[index].channels for index in POOLED]
+    start = 2 * sum(channels[: POOLED.index(FROZEN - 1)])
+    means, deviations = np.split(np.asarray(seen["pooled"])[0, start : start + 2 * channels[2]], 2)
+    features = np.asarray(seen["features"])[0]
+    assert means == pytest.approx(features.mean((0, 1)), rel=1e-3, abs=1e-5)
+    assert deviations == pytest.approx(features.std((0, 1)), rel=1e-2, abs=1e-3)
+    assert seen["pooled"].shape == (1, 2 * sum(channels) + 2 * LAST)
+
+
 def test_every_layer_has_names_of_its_own_in_the_file() -> None:
-    layers = [
-        layer.name
-        for model in (build_teacher_stem(), build_teacher())
-        for layer in model.layers
-        if isinstance(layer, ScaledConv)
-    ]
+    layers = [layer.name for layer in build_teacher_stem().layers if isinstance(layer, ScaledConv)]
     kernels, norms = zip(*map(_names, layers), strict=True)
     assert len(set(kernels)) == len(set(norms)) == len(layers) == 2 + 3 * len(BLOCKS) - 1
 
@@ -52,5 +65,12 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         load_imagenet(wheel)
 
 
-def test_pixels_span_minus_one_to_one() -> None:
-    assert to_real(np.array([0, 127, 255], np.uint8)).tolist() == [-127 / 128, 0, 1]
+@pytest.mark.parametrize(("grey", "real"), [(0, -127 / 128), (127, 0), (255, 1)])
+def test_pixels_are_enlarged_and_span_minus_one_to_one(grey: int, real: float) -> None:
+    assert np.array_equal(to_real(np.full((224, 224, 3), grey, np.uint8)), np.full((SIDE, SIDE, 3), real, np.float32))
+
+
+def test_the_trained_part_has_layers_of_the_same_names() -> None:
+    names = [layer.name for layer in build_teacher_stem().layers if isinstance(layer, ScaledConv)]
+    trained = [layer.name for layer in build_teacher().layers if isinstance(layer, ScaledConv)]
+    assert trained == names[-len(trained) :]

@@ -3,9 +3,24 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
 
 from models.training.errors import TrainingError
-from models.training.network import ALPHA, INPUT_SHAPE, ScaledConv, build_body, build_stem, load_backbone, to_real
+from models.training.network import (
+    ALPHA,
+    INPUT_SHAPE,
+    LiteNetwork,
+    ScaledConv,
+    build_body,
+    build_stem,
+    convert,
+    converter,
+    converter_int8,
+    join,
+    load_backbone,
+    to_real,
+)
 
 # Keras reads its own weights in a way that numpy has given up.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -27,6 +42,11 @@ def weights(backbone: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("backbone") / "small.weights.h5"
     backbone.save_weights(path)
     return path
+
+
+@pytest.fixture
+def photos() -> NDArray[np.uint8]:
+    return np.random.default_rng(2).integers(0, 256, (4, *INPUT_SHAPE), dtype=np.uint8)
 
 
 def test_folding_keeps_what_the_backbone_computes(backbone: keras.Model, weights: Path) -> None:
@@ -51,6 +71,25 @@ def test_heads_have_the_shapes_of_the_contract() -> None:
     assert shapes == {"observers": (2, 5), "reasons": (2, 12), "mask": (2, 14, 14, 1)}
 
 
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+def test_the_frozen_part_in_int8_sees_nearly_what_it_sees_in_float(weights: Path, photos: NDArray[np.uint8]) -> None:
+    stem = build_stem()
+    load_backbone(weights, stem)
+    (exact,) = LiteNetwork(converter(stem))(to_real(photos[0])).values()
+    (stored,) = LiteNetwork(converter_int8(stem, photos))(to_real(photos[0])).values()
+    assert len(np.unique(stored)) <= 256 < len(np.unique(exact))
+    assert 0 < np.abs(stored - exact).mean() < 0.2 * np.abs(exact).mean()
+
+
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+def test_the_frozen_part_alone_has_the_int8_scale_that_it_has_in_the_whole(
+    weights: Path, photos: NDArray[np.uint8]
+) -> None:
+    stem = build_stem()
+    load_backbone(weights, stem)
+    assert _last_scale(stem, photos) == _last_scale(join(stem, build_body()), photos)
+
+
 @pytest.mark.filterwarnings("ignore:Skipping nested container:UserWarning")
 def test_wrong_weights_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "other.weights.h5"
@@ -67,3 +106,10 @@ def test_a_layer_survives_saving() -> None:
 
 def test_pixels_span_minus_one_to_one() -> None:
     assert to_real(np.array([0, 255], np.uint8)).tolist() == [-1.0, 1.0]
+
+
+def _last_scale(model: keras.Model, photos: NDArray[np.uint8]) -> tuple[float, int]:
+    """Scale and zero point of what follows the frozen blocks."""
+    details = Interpreter(model_content=convert(converter_int8(model, photos))).get_tensor_details()
+    tensors = [one for one in details if list(one["shape"]) == [1, 28, 28, 16] and one["dtype"] is np.int8]
+    return tensors[-1]["quantization"]

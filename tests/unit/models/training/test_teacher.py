@@ -4,28 +4,37 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.training.efficientnet import build_teacher, build_teacher_stem
-from models.training.features import MASK_SIDE, Targets
-from models.training.teacher import lesson_file, lessons
+from models.training.efficientnet import FEATURES, build_teacher
+from models.training.features import MASK_SIDE, POOLED, TEACHER, Targets
+from models.training.ridge import ask, fit
+from models.training.teacher import TUNED, lesson_file, lessons
 
 # Keras warns of its own ways, which are not ours to change.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def test_lessons_are_the_teachers_probabilities_for_every_view() -> None:
+def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
     teacher = build_teacher()
     for name in ("observers", "reasons"):
         layer = teacher.get_layer(name)
-        layer.kernel.assign(np.random.default_rng(0).normal(0, 0.1, layer.kernel.shape))
-    features = np.random.default_rng(1).normal(0, 1, (2, 2, *build_teacher_stem().output_shape[1:])).astype(np.float16)
-    masks = np.zeros((2, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
-    unknown = Targets(np.full((2, 2, 5), np.nan, np.float32), np.full((2, 2, 12), np.nan, np.float32), masks)
+        layer.kernel.assign(random.normal(0, 0.1, layer.kernel.shape))
+    (tmp_path / "features").mkdir()
+    features = random.normal(0, 1, (3, 2, *FEATURES)).astype(np.float16)
+    pooled = random.normal(0, 1, (3, 2, 7)).astype(np.float16)
+    np.save(tmp_path / "features" / TEACHER, features)
+    np.save(tmp_path / "features" / POOLED, pooled)
+    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32))
+    masks = np.zeros((3, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
+    unknown = Targets(np.full((3, 2, 5), np.nan, np.float32), np.full((3, 2, 12), np.nan, np.float32), masks)
 
-    said = lessons(teacher, features, unknown)
+    said = lessons(teacher, ridge, tmp_path, unknown, np.array([0, 2]))
 
-    expected = expit(np.asarray(teacher(features[1].astype(np.float32))["observers"]))
-    assert said.votes[1] == pytest.approx(expected, abs=1e-3)
-    assert said.reasons.shape == (2, 2, 12)
+    heads = teacher(features[2].astype(np.float32))
+    votes, reasons = ask(ridge, pooled[2])
+    assert said.votes[2] == pytest.approx(TUNED * expit(heads["observers"]) + (1 - TUNED) * votes, abs=1e-3)
+    assert said.reasons[2] == pytest.approx(TUNED * expit(heads["reasons"]) + (1 - TUNED) * reasons, abs=1e-3)
+    assert np.isnan(said.votes[1]).all()
     assert said.masks is masks
 
 
