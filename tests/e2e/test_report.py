@@ -39,6 +39,10 @@ PHOTOS = [
 ]
 
 
+def log(browser: webdriver.Chrome, kind: str) -> list[dict[str, str]]:
+    return list(browser.get_log(kind))  # type: ignore[no-untyped-call]
+
+
 def fill(url: str) -> None:
     engine = make_engine(url)
     for number, (score, seller, reasons) in enumerate(PHOTOS):
@@ -216,7 +220,7 @@ def test_hostile_names_are_text(opened: webdriver.Chrome) -> None:
 def test_the_page_asks_for_nothing_and_says_nothing_on_the_console(opened: webdriver.Chrome, page: Path) -> None:
     opened.get(page.as_uri())
     move(opened, Keys.ARROW_RIGHT, 1)
-    messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
+    messages = [json.loads(entry["message"])["message"] for entry in log(opened, "performance")]
     asked = {
         message["params"]["request"]["url"].split(",")[0][:30]
         for message in messages
@@ -224,7 +228,7 @@ def test_the_page_asks_for_nothing_and_says_nothing_on_the_console(opened: webdr
     }
     # The empty tab that the browser starts with loads chrome: pages of its own.
     assert {url.split(":")[0] for url in asked} - {"chrome"} == {"file", "data"}
-    assert [entry["message"] for entry in opened.get_log("browser")] == []
+    assert [entry["message"] for entry in log(opened, "browser")] == []
 
 
 def test_dark_is_dark(opened: webdriver.Chrome) -> None:

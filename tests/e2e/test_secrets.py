@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from scripted_host import ScriptedHost, answer, redirect
+from scripted_host import Script, ScriptedHost, answer, redirect
 from structlog.testing import capture_logs
 
 from tasks.errors import FetchError, InvalidEvent
@@ -66,7 +66,7 @@ def test_the_settings_do_not_show_their_secrets() -> None:
 
 def test_no_failed_download_tells_the_query_or_the_user_of_its_url() -> None:
     path = f"/x?token={HUSH}"
-    scripts = [
+    scripts: list[bytes | Script] = [
         answer(status="404 Not Found"),
         answer(status="403 Forbidden"),
         answer(status="500 Oops"),

@@ -37,7 +37,7 @@ def catalogue(path: Path, *rows: str) -> Path:
 def published(url: str) -> list[str]:
     with Redis.from_url(url) as redis:
         entries = redis.xrange("ad-images")
-    return [parse_event(fields[b"event"]).data.image_id for _, fields in entries]  # type: ignore[union-attr]
+    return [parse_event(fields[b"event"]).data.image_id for _, fields in entries]
 
 
 def test_every_row_becomes_an_event(backfill: Backfill, valkey_url: str, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_every_row_becomes_an_event(backfill: Backfill, valkey_url: str, tmp_pat
 
     assert (result.exit_code, result.stdout) == (0, "2 events published, 0 rows refused\n")
     with Redis.from_url(valkey_url) as redis:
-        events = [parse_event(fields[b"event"]) for _, fields in redis.xrange("ad-images")]  # type: ignore[union-attr]
+        events = [parse_event(fields[b"event"]) for _, fields in redis.xrange("ad-images")]
     assert [event.data.replaces for event in events] == [None, "old-1"]
     assert {event.source for event in events} == {"/backfill"}
 
@@ -65,7 +65,7 @@ def test_the_same_row_is_the_same_event(backfill: Backfill, valkey_url: str, tmp
     backfill(path)
     backfill(path, "--restart")
     with Redis.from_url(valkey_url) as redis:
-        ids = [parse_event(fields[b"event"]).id for _, fields in redis.xrange("ad-images")]  # type: ignore[union-attr]
+        ids = [parse_event(fields[b"event"]).id for _, fields in redis.xrange("ad-images")]
     assert ids[:2] == ids[2:]
     assert len(set(ids)) == 2
 
@@ -165,7 +165,8 @@ def test_the_rate_is_kept() -> None:
 
 
 def test_nothing_is_published_while_too_many_wait() -> None:
-    time, depths, held = Time(), iter([30, 20, 10]), []
+    time, depths = Time(), iter([30, 20, 10])
+    held: list[int] = []
     Pace(None, 10, lambda: next(depths), sleep=time.sleep, now=lambda: time.now, on_hold=held.append).wait(100)
     assert held == [30, 20]
     assert time.slept == [0.5, 0.5]

@@ -74,7 +74,7 @@ def dead_request(engine: Engine) -> int:
 
 def on_stream(url: str) -> list[bytes]:
     with Redis.from_url(url) as redis:
-        return [fields[b"event"] for _, fields in redis.xrange("ad-images")]  # type: ignore[union-attr]
+        return [fields[b"event"] for _, fields in redis.xrange("ad-images")]
 
 
 def count(engine: Engine, column: object) -> int:

@@ -84,7 +84,7 @@ def test_what_was_given_up_is_told_by_code(engine: Engine, clock: TurnedClock) -
 
 
 def test_messages_are_told_by_queue(valkey_url: str) -> None:
-    app = make_app(Settings(broker_url=valkey_url))  # type: ignore[arg-type]
+    app = make_app(Settings(broker_url=valkey_url))
     for pk in range(3):
         qualify.apply_async((pk,))
     value = registry_of(broker=BrokerSource(app)).get_sample_value
@@ -110,7 +110,7 @@ def test_the_stream_is_told_with_its_age_and_its_readers(redis: Redis, clock: Tu
 
 def test_a_source_that_is_away_is_said_to_be_and_takes_no_other_with_it(redis: Redis, clock: TurnedClock) -> None:
     away = make_engine("postgresql://nobody@127.0.0.1:1/nothing")
-    app = make_app(Settings(broker_url=NOWHERE))  # type: ignore[arg-type]
+    app = make_app(Settings(broker_url=NOWHERE))
     registry = registry_of(
         database=DatabaseSource(away), broker=BrokerSource(app), stream=StreamSource(redis, STREAM, GROUP, clock)
     )

@@ -126,7 +126,8 @@ def test_a_lease_that_ran_out_meanwhile_stores_nothing(bench: Bench) -> None:
     bench.decode = slow_decode
     with pytest.raises(LeaseLostError):
         bench.qualify(pk, threshold=ALL_BAD)
-    assert bench.scores() == bench.notifications() == []
+    assert not bench.scores()
+    assert not bench.notifications()
     bench.decode = decode
     bench.clock.turn(seconds=91)
     assert bench.qualify(pk, crash_limit=3).state is ImageState.SCORED
@@ -170,7 +171,8 @@ def test_bytes_that_are_no_photo_are_a_result(bench: Bench, body: bytes, code: s
     assert outcome.state is ImageState.REJECTED
     assert (row.state, row.error_code) == ("rejected", code)
     assert row.error_detail
-    assert bench.scores() == bench.notifications() == []
+    assert not bench.scores()
+    assert not bench.notifications()
 
 
 def test_a_missing_photo_is_unreachable_at_once(bench: Bench) -> None:

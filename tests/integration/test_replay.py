@@ -135,7 +135,8 @@ def test_photos_are_chosen_by_every_filter(
 
 def test_photos_are_chosen_by_when_they_were_given_up(engine: Engine, clock: TurnedClock) -> None:
     give_up(engine, clock, "ad1-1", ImageState.FAILED, "internal")
-    give_up(engine, clock.turn(hours=2) and clock, "ad2-1", ImageState.FAILED, "internal")
+    clock.turn(hours=2)
+    give_up(engine, clock, "ad2-1", ImageState.FAILED, "internal")
     with autocommit(engine) as connection:
         assert photos.keys(connection, Selection(since=clock() - timedelta(hours=1))) == [2]
         assert [each.image_id for each in photos.find(connection, Selection(), limit=1)] == ["ad2-1"]

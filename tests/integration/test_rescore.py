@@ -160,7 +160,7 @@ def test_a_shadow_model_that_fails_does_no_harm(engine: Engine, clock: TurnedClo
 
 @pytest.fixture
 def broker(valkey_url: str) -> Celery:
-    return make_app(Settings(broker_url=valkey_url))  # type: ignore[arg-type]
+    return make_app(Settings(broker_url=valkey_url))
 
 
 def test_the_feed_keeps_its_queue_short_and_waits_for_uploads(
@@ -176,7 +176,7 @@ def test_the_feed_keeps_its_queue_short_and_waits_for_uploads(
     def sleep(_seconds: float) -> None:
         depths.append({name: depth for name, depth in queue_depths(broker).items() if depth})
         with broker.connection_for_write() as connection:
-            connection.default_channel.queue_purge(next(purges))  # a worker got through it
+            connection.default_channel.queue_purge(next(purges))  # type: ignore[attr-defined]  # a worker got through it
 
     assert list(feed(broker, engine, NEW, sleep)) == [BATCH] * 3
     assert depths == [{IMAGES: 20}, {RESCORES: MOST_QUEUED}, {RESCORES: MOST_QUEUED}]

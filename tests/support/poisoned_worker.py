@@ -3,14 +3,14 @@
 import os
 import signal
 import time
-from typing import Any
 
 from tasks.decode import DecodedImage, decode
+from tasks.decode.decoder import MAX_PIXELS
 from worker import composition
 from worker.cli import app
 
 
-def poisoned_decode(data: bytes, **limits: Any) -> DecodedImage:
+def poisoned_decode(data: bytes, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     if b"poison:abort" in data:
         os.abort()
     if b"poison:hang" in data:  # deaf to the soft limit, as native code is
@@ -20,7 +20,7 @@ def poisoned_decode(data: bytes, **limits: Any) -> DecodedImage:
         time.sleep(3600)
     if b"poison:memory" in data:
         bytearray(4_000_000_000)
-    return decode(data, **limits)
+    return decode(data, max_pixels)
 
 
 composition.decode = poisoned_decode  # type: ignore[attr-defined]

