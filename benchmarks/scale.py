@@ -22,15 +22,16 @@ from tasks.database import make_engine
 
 PHOTOS = 1500
 TURNS = 5
-"""Runs with rows and runs without: two of the same kind differ by a tenth."""
+"""Runs of each kind: two of the same kind differ by a tenth, and more."""
 FIGURES = FOLDER / "scale.json"
 
 
 def measure_processes(progress: Progress) -> dict[str, float]:
-    """Photos a second of 1, 2, 4, ... pool processes, as many as there are cores, against one."""
+    """Photos a second of 1, 2, 4, ... pool processes, as many as there are cores, against one: medians, in turn."""
     counts = [2**n for n in range(9) if 2**n <= (os.cpu_count() or 1)]
     with image_host() as host:
-        rates = {count: drain(Run("postgres", host, PHOTOS, count), progress) for count in counts}
+        runs = [[drain(Run("postgres", host, PHOTOS, count), progress) for count in counts] for _ in range(TURNS)]
+    rates = {count: statistics.median(turn) for count, turn in zip(counts, zip(*runs, strict=True), strict=True)}
     figures = {f"{count} pool processes, photos/s": rate for count, rate in rates.items()}
     return figures | {f"{count} / 1": rate / rates[1] for count, rate in rates.items() if count > 1}
 
