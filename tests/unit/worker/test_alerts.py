@@ -4,11 +4,15 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 OPS = Path(__file__).parents[3] / "ops"
 RULES: list[dict[str, Any]] = yaml.safe_load((OPS / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
@@ -61,6 +65,24 @@ def test_the_dashboard_is_the_one_that_grafana_is_told_of() -> None:
     source = yaml.safe_load((OPS / "grafana" / "provisioning" / "datasources" / "prometheus.yml").read_text())
     uids = {panel["datasource"]["uid"] for panel in DASHBOARD["panels"] if panel["type"] != "row"}
     assert uids == {source["datasources"][0]["uid"]}
+
+
+def test_no_part_of_the_dashboard_is_unknown_to_grafana_s_own_types() -> None:
+    register_default_plugins()
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(DASHBOARD)))
+    assert list(lost(DASHBOARD, read)) == []
+
+
+def lost(ours: Any, read: Any, path: str = "") -> Iterator[str]:
+    """Where a value is not in what was read; defaults that were added do not matter."""
+    if isinstance(ours, dict) and isinstance(read, dict):
+        for key, value in ours.items():
+            yield from lost(value, read.get(key), f"{path}/{key}")
+    elif isinstance(ours, list) and isinstance(read, list) and len(ours) == len(read):
+        for number, (one, other) in enumerate(zip(ours, read, strict=True)):
+            yield from lost(one, other, f"{path}/{number}")
+    elif ours != read:
+        yield path
 
 
 if PROMTOOL is not None:  # where Prometheus is installed, its own tool has the last word
