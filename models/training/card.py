@@ -139,6 +139,8 @@ def fill(work: Path, model: Path) -> dict[str, str]:
         "attempts": by_attempt(reports),
         "as_float": f"{cost['rmse_float']:.3f}",
         "as_int8": f"{cost['rmse_int8']:.3f}",
+        "invoke": f"{cost['invoke_ms']:.2f}",
+        "invoke_to_uncut": f"{cost['invoke_to_uncut']:.2f}",
         "categories": by_slice(reports["network"], "category"),
         "faults": by_slice(reports["network"], "fault"),
         "nima_range": f"{ratings['p5']:.2f} to {ratings['p95']:.2f} (standard deviation {ratings['sd']:.2f})",

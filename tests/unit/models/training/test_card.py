@@ -8,6 +8,7 @@ from models.training import card
 from models.training.errors import TrainingError
 from models.training.plots import ATTEMPTS
 
+COST = {"rmse_float": 1.25, "rmse_int8": 1.252, "invoke_ms": 0.634, "invoke_to_uncut": 0.731}
 FIGURES = {name: [0.9123, 0.85, 0.95] for name in card.FIGURES} | {"photos": 660}
 SLICES = {
     "all": FIGURES,
@@ -24,7 +25,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     observers = {"photos": 3296, "votes": 16480, "fleiss_kappa": 0.5385, "share_good": {"A": 0.87}}
     (tmp_path / "observers.json").write_text(json.dumps(observers))
-    (tmp_path / "quantise.json").write_text(json.dumps({"rmse_float": 1.25, "rmse_int8": 1.252}))
+    (tmp_path / "quantise.json").write_text(json.dumps(COST))
     for name in ("EXPERIMENTS", "FAILURES"):
         (tmp_path / name).write_text(f"The {name.lower()}.")
         monkeypatch.setattr(card, name, tmp_path / name)
@@ -43,6 +44,7 @@ def test_card_says_what_the_model_is_and_how_it_was_measured(work: Path) -> None
     assert "| RMSE | at most 1.00; 1.00 | 0.91 (0.85 to 0.95) | 0.70 (0.60 to 0.80) |" in text
     assert "| NIMA as it is, untouched | 0.70 (0.60 to 0.80) |" in text
     assert "| dark | 660 |" in text
+    assert "0.63 ms an invoke on one thread of the machine that made it, 0.73 of" in text
     assert "The experiments." in text
     assert "The failures." in text
     assert "$" not in text

@@ -8,7 +8,7 @@ from models.location import DEFAULT_MODEL
 from models.runtime import Runtime
 from models.training.errors import TrainingError
 from models.training.network import build_body, build_stem, join
-from models.training.quantise import LARGEST, load, quantise, rmse, time_invoke
+from models.training.quantise import LARGEST, load, quantise, rmse, time_invokes, to_int8, uncut
 
 HEADS = {"observers": (5,), "reasons": (12,), "mask": (14, 14, 1)}
 
@@ -43,8 +43,12 @@ def test_an_untrained_network_quantises_with_named_heads(tmp_path: Path) -> None
     assert {name: head.shape for name, head in Runtime(path).invoke(samples[0]).items()} == HEADS
 
 
-def test_an_invoke_is_timed(pixels: NDArray[np.uint8]) -> None:
-    assert time_invoke(DEFAULT_MODEL, pixels) > 0
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs:UserWarning")
+def test_invokes_are_timed_beside_the_uncut_network_s(pixels: NDArray[np.uint8]) -> None:
+    content = to_int8(uncut(), pixels[np.newaxis])
+    assert len(content) > LARGEST
+    assert min(time_invokes([DEFAULT_MODEL.read_bytes(), content], pixels)) > 0
 
 
 def test_rmse_is_in_stars() -> None:
