@@ -58,6 +58,12 @@ FEATURES = (17, 17, BLOCKS[FROZEN - 1].channels)
 POOLED = (3, 6, 10, 14, 19, 20)
 """Blocks that are pooled, beside the last convolution: the last at each resolution, and those between."""
 
+CELL, GRID = 6, 3
+"""Side of the cells, and cells a side, over which the `FROZEN` blocks' features are averaged: what is where."""
+
+GROUPS = (*(2 * BLOCKS[block].channels for block in POOLED), 2 * LAST, GRID**2 * FEATURES[-1])
+"""Channels of each group of `pooled`: a block's, the last convolution's, the cells'."""
+
 
 def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Enlarge pixels, (height, width, 3), 0-255, to the input's size, and scale them to about -1 to 1."""
@@ -68,8 +74,9 @@ def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def build_teacher_stem() -> keras.Model:
     """Build the network as ImageNet left it: pixels (batch, 260, 260, 3), scaled, to two outputs.
 
-    `features` (batch, 17, 17, 120) follow the `FROZEN` blocks, and the teacher is trained on them; `pooled`
-    (batch, 4240) are mean and deviation of each channel of the `POOLED` blocks, mean and maximum of the last ones.
+    `features` (batch, 17, 17, 88) follow the `FROZEN` blocks, and the teacher is trained on them; `pooled`
+    (batch, 5032) are mean and deviation of each channel of the `POOLED` blocks, mean and maximum of the last ones, and
+    the means of `features` in nine cells: `GROUPS`.
     """
     image = keras.Input((SIDE, SIDE, 3), name="image")
     x = convolve(image, "stem", STEM, size=3, stride=2)
@@ -79,7 +86,7 @@ def build_teacher_stem() -> keras.Model:
         features = x if block.index == FROZEN - 1 else features
         pooled += [_mean(x), _deviation(x)] if block.index in POOLED else []
     x = convolve(x, "head", LAST)
-    pooled += [_mean(x), keras.ops.max(x, (1, 2))]
+    pooled += [_mean(x), keras.ops.max(x, (1, 2)), _cells(features)]
     return keras.Model(image, {"features": features, "pooled": keras.ops.concatenate(pooled, -1)}, name="teacher_stem")
 
 
@@ -105,6 +112,10 @@ def load_imagenet(wheel: Path, *models: keras.Model) -> None:
 
 def _mean(x: Tensor) -> Tensor:
     return keras.ops.mean(x, (1, 2))
+
+
+def _cells(x: Tensor) -> Tensor:
+    return keras.layers.Flatten()(keras.layers.AveragePooling2D(CELL, padding="same")(x))
 
 
 def _deviation(x: Tensor) -> Tensor:

@@ -3,14 +3,17 @@
 It errs otherwise than the fine-tuned teacher does, so that both together judge better than either.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import StandardScaler
 
 from models.training.labels import SEATS
 
@@ -18,29 +21,69 @@ DECAY = 0.1
 """Weight of the ridge."""
 
 NEAR = 2.0
-"""Mean squared distance, in deviations of a feature, at which one photo's say in another falls to 1/e. Both chosen by
-cross-validation over the train and valid parts."""
+"""Mean squared distance, in deviations of a feature, at which the likeness of two photos falls to 1/e in a group of
+features. Both were chosen on the valid part."""
 
 FURTHEST = 5.0
 """Deviations from the mean at which a feature is clipped."""
 
 
-def fit(pooled: NDArray[np.floating[Any]], votes: NDArray[np.float32], reasons: NDArray[np.float32]) -> Pipeline:
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How alike two photos are, 0-1: the mean over groups of features, so that each has the same say.
+
+    `taught` are the features (photos, channels) of the photos that others are compared with, scaled by `scaler`.
+    """
+
+    groups: Sequence[int]
+    scaler: StandardScaler
+    taught: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, pooled: NDArray[np.floating[Any]], groups: Sequence[int]) -> "Kernel":
+        """Compare with these photos."""
+        scaler = StandardScaler().fit(pooled.astype(np.float32))
+        return cls(groups, scaler, _scale(scaler, pooled))
+
+    def __call__(self, pooled: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Compare photos with those taught: (photos, taught)."""
+        scaled = _scale(self.scaler, pooled)
+        edges = np.cumsum([0, *self.groups])
+        likeness = [
+            rbf_kernel(scaled[:, start:end], self.taught[:, start:end], gamma=1 / (NEAR * (end - start)))
+            for start, end in pairwise(edges)
+        ]
+        return np.asarray(np.mean(likeness, axis=0), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Ridge:
+    """What was fitted."""
+
+    kernel: Kernel
+    regressor: TransformedTargetRegressor
+
+
+def fit(
+    pooled: NDArray[np.floating[Any]], votes: NDArray[np.float32], reasons: NDArray[np.float32], groups: Sequence[int]
+) -> Ridge:
     """Fit votes (photos, 5) and reasons (photos, 12), both 0-1, to `pooled` (photos, channels).
 
-    A vote that nobody gave counts as the mean of those on the photo. The pipeline predicts votes and reasons in one
-    array (photos, 17), which may leave 0-1 by a little.
+    `groups` are the channels of each group in it. A vote that nobody gave counts as the mean of those on the photo.
     """
     seen = np.where(np.isnan(votes), np.nanmean(votes, axis=1, keepdims=True), votes)
-    kernel = KernelRidge(alpha=DECAY, kernel="rbf", gamma=1 / (NEAR * pooled.shape[1]))
-    return make_pipeline(
-        StandardScaler(),
-        FunctionTransformer(np.clip, kw_args={"a_min": -FURTHEST, "a_max": FURTHEST}),
-        TransformedTargetRegressor(kernel, transformer=StandardScaler(with_std=False)),
-    ).fit(pooled.astype(np.float32), np.hstack([seen, reasons]))
+    kernel = Kernel.of(pooled, groups)
+    ridge = KernelRidge(alpha=DECAY, kernel="precomputed")
+    regressor = TransformedTargetRegressor(ridge, transformer=StandardScaler(with_std=False))
+    return Ridge(kernel, regressor.fit(kernel(pooled), np.hstack([seen, reasons])))
 
 
-def ask(ridge: Pipeline, pooled: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def ask(ridge: Ridge, pooled: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Ask about views (views, channels): votes (views, 5) and reasons (views, 12), 0-1."""
-    said = np.clip(ridge.predict(pooled.astype(np.float32)), 0, 1).astype(np.float32)
+    said = np.clip(ridge.regressor.predict(ridge.kernel(pooled)), 0, 1).astype(np.float32)
     return said[:, : len(SEATS)], said[:, len(SEATS) :]
+
+
+def _scale(scaler: StandardScaler, pooled: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    scaled = scaler.transform(pooled.astype(np.float32))
+    return np.asarray(np.clip(scaled, -FURTHEST, FURTHEST), np.float32)

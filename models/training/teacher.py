@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from rich import print as show
 from rich.progress import track
 from scipy.special import expit
-from sklearn.pipeline import Pipeline
 
 from models.training import efficientnet
 from models.training.command import Everything, Teacher, Work, run
@@ -27,7 +26,7 @@ from models.training.features import (
 from models.training.files import replacing
 from models.training.fit import BATCH, batches, fit, start_from_means
 from models.training.network import LiteNetwork, converter
-from models.training.ridge import ask
+from models.training.ridge import Ridge, ask
 from models.training.ridge import fit as fit_ridge
 
 EPOCHS = 8
@@ -39,7 +38,7 @@ TUNED = 0.6
 """Say of the fine-tuned teacher; the rest is the ridge's."""
 
 
-def lessons(teacher: keras.Model, ridge: Pipeline, work: Path, targets: Targets, rows: NDArray[np.intp]) -> Targets:
+def lessons(teacher: keras.Model, ridge: Ridge, work: Path, targets: Targets, rows: NDArray[np.intp]) -> Targets:
     """Ask both teachers about every view of the photos in `rows`, and mix what they say; the masks stay as they are."""
     features, pooled = read_features(work, TEACHER), read_features(work, POOLED)
     tuned = LiteNetwork(converter(teacher))
@@ -57,7 +56,8 @@ def main(work: Work, wheel: Teacher = efficientnet.WHEEL, *, everything: Everyth
     keras.utils.set_random_seed(SEED)
     table, targets = read_table(work), read_targets(work / "features" / TARGETS)
     rows = table.taught(everything=everything)
-    ridge = fit_ridge(read_features(work, POOLED)[rows, 0], table.votes[rows], table.reasons[rows])
+    pooled = read_features(work, POOLED)[rows, 0]
+    ridge = fit_ridge(pooled, table.votes[rows], table.reasons[rows], efficientnet.GROUPS)
     teacher = efficientnet.build_teacher()
     efficientnet.load_imagenet(wheel, teacher)
     start_from_means(teacher, targets, rows)

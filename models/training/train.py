@@ -11,7 +11,7 @@ from models.training.fit import BATCH, batches, fit, start_from_means
 from models.training.network import WEIGHTS, build_body, build_stem, join, load_backbone
 from models.training.teacher import lesson_file
 
-EPOCHS = 96
+EPOCHS = 192
 
 RATE = 2e-3
 """Adam's highest rate."""

@@ -7,8 +7,10 @@ import pytest
 
 from models.training.efficientnet import (
     BLOCKS,
+    CELL,
     FROZEN,
-    LAST,
+    GRID,
+    GROUPS,
     MEMBER,
     POOLED,
     SIDE,
@@ -43,7 +45,15 @@ def test_pooled_features_are_moments_of_their_channels() -> None:
     features = np.asarray(seen["features"])[0]
     assert means == pytest.approx(features.mean((0, 1)), rel=1e-3, abs=1e-5)
     assert deviations == pytest.approx(features.std((0, 1)), rel=1e-2, abs=1e-3)
-    assert seen["pooled"].shape == (1, 2 * sum(channels) + 2 * LAST)
+    assert seen["pooled"].shape == (1, sum(GROUPS))
+
+
+def test_the_last_pooled_features_tell_what_is_where() -> None:
+    seen = build_teacher_stem()(np.random.default_rng(0).normal(0, 1, (1, SIDE, SIDE, 3)).astype(np.float32))
+    cells = np.asarray(seen["pooled"])[0, -GROUPS[-1] :].reshape(GRID, GRID, -1)
+    features = np.asarray(seen["features"])[0]
+    assert cells[0, 0] == pytest.approx(features[:CELL, :CELL].mean((0, 1)), rel=1e-3, abs=1e-5)
+    assert cells[1, 2] == pytest.approx(features[CELL : 2 * CELL, 2 * CELL :].mean((0, 1)), rel=1e-3, abs=1e-5)
 
 
 def test_every_layer_has_names_of_its_own_in_the_file() -> None:

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from models.training.ridge import ask, fit
+from models.training.ridge import Kernel, Ridge, ask
+from models.training.ridge import fit as fit_groups
+
+GROUPS = (2, 6)
+
+
+def fit(pooled: np.ndarray, votes: np.ndarray, reasons: np.ndarray) -> Ridge:
+    return fit_groups(pooled, votes, reasons, GROUPS)
 
 
 def photos(seed: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,3 +55,20 @@ def test_an_outlier_in_one_channel_is_clipped() -> None:
     one, two = pooled[:1].copy(), pooled[:1].copy()
     one[0, 5], two[0, 5] = 100, 1000
     assert np.array_equal(ask(ridge, one)[0], ask(ridge, two)[0])
+
+
+def test_a_photo_is_most_like_itself() -> None:
+    pooled, *_ = photos(0, 50)
+    likeness = Kernel.of(pooled, GROUPS)(pooled)
+    assert np.diagonal(likeness) == pytest.approx(1, abs=1e-3)
+    assert (likeness.argmax(axis=1) == np.arange(50)).all()
+    assert likeness.min() >= 0
+
+
+def test_each_group_of_features_has_the_same_say() -> None:
+    pooled, *_ = photos(0, 50)
+    kernel = Kernel.of(pooled, GROUPS)
+    for group in (slice(0, 2), slice(2, 8)):
+        changed = pooled[:1].copy()
+        changed[:, group] = 1000
+        assert kernel(changed)[0, 0] == pytest.approx(0.5, abs=0.1)

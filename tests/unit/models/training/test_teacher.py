@@ -24,7 +24,7 @@ def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> Non
     pooled = random.normal(0, 1, (3, 2, 7)).astype(np.float16)
     np.save(tmp_path / "features" / TEACHER, features)
     np.save(tmp_path / "features" / POOLED, pooled)
-    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32))
+    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32), (3, 4))
     masks = np.zeros((3, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
     unknown = Targets(np.full((3, 2, 5), np.nan, np.float32), np.full((3, 2, 12), np.nan, np.float32), masks)
 
