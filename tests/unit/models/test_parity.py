@@ -1,4 +1,4 @@
-"""The same pixels get the same stars from LiteRT and from tflite-runtime, its former name.
+"""The same pixels get the same stars from LiteRT and from tflite-runtime, its former name, but at an edge between two.
 
 tflite-runtime ends at Python 3.11 and wants numpy 1, so it runs in an environment of its own, made by `make test`.
 """
@@ -19,6 +19,10 @@ from models.preprocess import to_input
 ROOT = Path(__file__).parents[3]
 SAMPLE = ROOT / "worker" / "demo" / "samples" / "coffee.jpg"
 PYTHON = os.environ.get("RETAKE_TFLITE_PYTHON", str(ROOT / ".venv-tflite" / "bin" / "python"))
+
+EDGE = 0.15
+"""Distance of a score from the edge between two numbers of stars within which int8 kernels that round otherwise may
+land on its other side: of 824 photos 24 did, none from further than 0.14."""
 
 FORMER = """
 import json, sys, numpy as np
@@ -67,6 +71,11 @@ def crops() -> np.ndarray:
     return np.stack(pictures)
 
 
+def to_edge(score: float) -> float:
+    """How far a score is from the nearest edge between two numbers of stars."""
+    return abs(score % 1 - 0.5)
+
+
 @needs_former_runtime
 def test_former_runtime_gives_the_same_stars(tmp_path: Path) -> None:
     pixels = crops()
@@ -77,7 +86,9 @@ def test_former_runtime_gives_the_same_stars(tmp_path: Path) -> None:
     then = json.loads(run(FORMER, tmp_path / "pixels.npy"))
 
     assert then["runtime"].startswith("tflite_runtime")
-    assert then["stars"] == [one.stars for one in now]
+    clear = [one for one in zip(now, then["stars"], strict=True) if to_edge(one[0].score) > EDGE]
+    assert len(clear) > len(now) / 2
+    assert [stars for _, stars in clear] == [one.stars for one, _ in clear]
     assert then["scores"] == pytest.approx([one.score for one in now], abs=0.2)  # int8 kernels round otherwise
     assert all(reason in one.ranked for reason, one in zip(then["reasons"], now, strict=True))
 
