@@ -27,7 +27,7 @@ lint: .venv/test ## linters, types and import rules
 bench: .venv/test ## measure, print ratios, keep them in build/bench/
 	$(BIN)/python -m benchmarks
 
-scale: .venv/test ## measure what processes, load and ten million stored rows cost (15 GB of disk, about three quarters of an hour)
+scale: .venv/test ## measure what processes, load and ten million stored rows cost (15 GB of disk, about half an hour)
 	$(BIN)/python -m benchmarks.scale
 
 chaos: .venv/test ## kill and restart everything under EVENTS=20000 (SEED=1), and count what is lost

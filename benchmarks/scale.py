@@ -1,6 +1,6 @@
 """`python -m benchmarks.scale`: what more processes bring, how long a seller waits, and what stored rows cost.
 
-With ten million rows it needs 15 GB of disk and about three quarters of an hour. The figures are kept in
+With ten million rows it needs 15 GB of disk and about half an hour. The figures are kept in
 build/bench/scale.json.
 """
 
