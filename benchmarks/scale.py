@@ -8,6 +8,8 @@ import argparse
 import json
 import os
 import statistics
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from rich.console import Console
 from rich.progress import Progress
@@ -30,8 +32,8 @@ def measure_processes(progress: Progress) -> dict[str, float]:
     """Photos a second of 1, 2, 4, ... pool processes, as many as there are cores, against one: medians, in turn."""
     counts = [2**n for n in range(9) if 2**n <= (os.cpu_count() or 1)]
     with image_host() as host:
-        runs = [[drain(Run("postgres", host, PHOTOS, count), progress) for count in counts] for _ in range(TURNS)]
-    rates = {count: statistics.median(turn) for count, turn in zip(counts, zip(*runs, strict=True), strict=True)}
+        medians = _in_turn(partial(drain, Run("postgres", host, PHOTOS, count), progress) for count in counts)
+    rates = dict(zip(counts, medians, strict=True))
     figures = {f"{count} pool processes, photos/s": rate for count, rate in rates.items()}
     return figures | {f"{count} / 1": rate / rates[1] for count, rate in rates.items() if count > 1}
 
@@ -42,20 +44,25 @@ def measure_rows(sizes: list[int], progress: Progress) -> dict[str, float]:
     with image_host() as host:
         for run in (Run("sqlite", host, PHOTOS), Run("postgres", host, PHOTOS)):
             for rows in sizes:
-                filled, empty = _in_turn(run, rows, progress)
+                filled, empty = _beside_empty(run, rows, progress)
                 figures[f"{run.kind}, {rows:,} rows, photos/s"] = filled
                 figures[f"{run.kind}, {rows:,} rows / empty"] = filled / empty
     return figures
 
 
-def _in_turn(run: Run, rows: int, progress: Progress) -> tuple[float, float]:
+def _beside_empty(run: Run, rows: int, progress: Progress) -> list[float]:
     with database(run.kind) as filled, database(run.kind) as empty:
         engine = make_engine(filled)
         schema.upgrade(engine)
         store(engine, rows)
         engine.dispose()
-        rates = [[drain_into(url, run, progress) for url in (filled, empty)] for _ in range(TURNS)]
-    return statistics.median(one for one, _ in rates), statistics.median(other for _, other in rates)
+        return _in_turn(partial(drain_into, url, run, progress) for url in (filled, empty))
+
+
+def _in_turn(drains: Iterable[Callable[[], float]]) -> list[float]:
+    """Run each once, then each again, and so on: the median of each."""
+    kinds = tuple(drains)
+    return [statistics.median(rates) for rates in zip(*([one() for one in kinds] for _ in range(TURNS)), strict=True)]
 
 
 def main() -> None:

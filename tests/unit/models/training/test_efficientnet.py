@@ -11,6 +11,7 @@ from models.training.efficientnet import (
     FROZEN,
     GRID,
     GROUPS,
+    LAST,
     MEMBER,
     POOLED,
     SIDE,
@@ -45,6 +46,7 @@ def test_pooled_features_are_moments_of_their_channels() -> None:
     features = np.asarray(seen["features"])[0]
     assert means == pytest.approx(features.mean((0, 1)), rel=1e-3, abs=1e-5)
     assert deviations == pytest.approx(features.std((0, 1)), rel=1e-2, abs=1e-3)
+    assert seen["pooled"].shape == (1, 2 * sum(channels) + 2 * LAST + GRID**2 * features.shape[-1])
     assert seen["pooled"].shape == (1, sum(GROUPS))
 
 
