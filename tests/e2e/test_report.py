@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -222,12 +223,12 @@ def test_the_page_asks_for_nothing_and_says_nothing_on_the_console(opened: webdr
     move(opened, Keys.ARROW_RIGHT, 1)
     messages = [json.loads(entry["message"])["message"] for entry in log(opened, "performance")]
     asked = {
-        message["params"]["request"]["url"].split(",")[0][:30]
+        urlsplit(message["params"]["request"]["url"]).scheme
         for message in messages
         if message["method"] == "Network.requestWillBeSent"
     }
-    # The empty tab that the browser starts with loads chrome: pages of its own.
-    assert {url.split(":")[0] for url in asked} - {"chrome"} == {"file", "data"}
+    # The tab that the browser starts with may still load pages of the browser, and late on a busy machine.
+    assert asked - {"chrome", "chrome-untrusted"} == {"file", "data"}
     assert [entry["message"] for entry in log(opened, "browser")] == []
 
 
