@@ -20,7 +20,7 @@ from models.training.errors import TrainingError
 from models.training.files import write_json
 
 Pixels = NDArray[np.uint8]
-"""A photo as the network sees it: (height, width, 3), RGB."""
+"""A photo at the size it came in: (height, width, 3), RGB."""
 
 Degradation = Callable[[Pixels, float, np.random.Generator], Pixels]
 """Puts a fault of a severity 0-1 on a photo; what is random (side, direction) comes from the generator."""
@@ -30,22 +30,26 @@ def _rounded(pixels: NDArray[np.floating]) -> Pixels:
     return np.asarray(np.clip(np.rint(pixels), 0, 255), dtype=np.uint8)
 
 
-def darken(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
-    """Take away light: 60 % of it is left at severity 0, 15 % at 1."""
-    return _rounded(pixels * (0.6 - 0.45 * severity))
+def darken(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
+    """Take away light: three quarters of it are left at severity 0, 22 % at 1, where grain shows."""
+    return _rounded(pixels * (0.75 * 0.3**severity) + 9 * severity * _grain(pixels, random))
 
 
 def brighten(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
-    """Overexpose: gain 1.4 at severity 0, 2.6 at 1; what is over white is lost."""
-    return _rounded(pixels * (1.4 + 1.2 * severity))
+    """Overexpose: gain 1.25 at severity 0, 2.05 at 1; what is over white is lost."""
+    return _rounded(pixels * (1.25 + 0.8 * severity))
 
 
 def glare(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Lay a white veil over all and a bright spot somewhere."""
-    y, x = _grid(pixels)
-    centre = random.uniform(0.15, 0.85, 2)
-    spot = np.exp(-((y - centre[0]) ** 2 + (x - centre[1]) ** 2) / (0.05 + 0.2 * severity))
-    veil = np.clip(0.15 + 0.3 * severity + (0.35 + 0.5 * severity) * spot, 0, 1)[..., np.newaxis]
+    """Let a lamp shine into the lens: a burnt-out spot, wider for a harder fault, a streak, and a veil over all."""
+    height, width = pixels.shape[:2]
+    y, x = _grid(pixels) - random.uniform(0.15, 0.85, 2)[:, np.newaxis, np.newaxis]
+    y, x = y * np.sqrt(height / width), x * np.sqrt(width / height)
+    angle = random.uniform(0, np.pi)
+    away, across = np.hypot(x, y), x * np.cos(angle) + y * np.sin(angle)
+    spot = 3 * np.exp(-away / (0.035 + 0.22 * severity))
+    streak = 0.2 * np.exp(-((across / 0.012) ** 2) - away / 0.3)
+    veil = np.clip(0.08 + 0.2 * severity + spot + streak, 0, 1)[..., np.newaxis]
     return _rounded(pixels * (1 - veil) + 255 * veil)
 
 
@@ -55,53 +59,52 @@ def flatten(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
 
 
 def shade(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Put one half, at any angle, into shade: half of the light is left at severity 0, a tenth at 1."""
+    """Put one half, at any angle, into shade: 60 % of the light is left there at severity 0, 29 % at 1."""
     y, x = _grid(pixels)
     angle = random.uniform(0, 2 * np.pi)
     across = (x - 0.5) * np.cos(angle) + (y - 0.5) * np.sin(angle)
-    lost = (0.5 + 0.4 * severity) * expit(across * random.uniform(15, 60))
+    lost = (0.4 + 0.31 * severity) * expit((across - random.uniform(-0.15, 0.15)) * random.uniform(14, 40))
     return _rounded(pixels * (1 - lost[..., np.newaxis]))
 
 
 def defocus(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
-    """Blur evenly: sigma 0.8 pixels at severity 0, 3.2 at 1."""
-    blur = ImageFilter.GaussianBlur(0.8 + 2.4 * severity)
+    """Blur evenly: sigma 0.35 pixels at severity 0, 3.25 at 1."""
+    blur = ImageFilter.GaussianBlur(0.35 + 2.9 * severity)
     return np.asarray(Image.fromarray(pixels).filter(blur))
 
 
 def shake(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Blur along a line of 4 pixels at severity 0, 14 at 1."""
+    """Blur along a line of 4 pixels at severity 0, 20 at 1."""
     angle = random.uniform(0, np.pi)
-    steps = np.linspace(-0.5, 0.5, 9) * (4 + 10 * severity)
+    steps = np.linspace(-0.5, 0.5, 13) * (4 + 16 * severity)
     moved = [_shifted(pixels, round(step * np.sin(angle)), round(step * np.cos(angle))) for step in steps]
     return _rounded(np.mean(moved, axis=0, dtype=np.float32))
 
 
 def add_noise(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Add grain: a standard deviation of 10 grey levels at severity 0, 40 at 1."""
-    grain = random.standard_normal(pixels.shape, dtype=np.float32)
-    return _rounded(pixels + (10 + 30 * severity) * grain)
+    """Add grain: a standard deviation of 10 grey levels at severity 0, 36 at 1."""
+    return _rounded(pixels + (10 + 26 * severity) * _grain(pixels, random))
 
 
 def compress(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
-    """Save as JPEG of quality 22 at severity 0, 4 at 1."""
+    """Save as JPEG of quality 18 at severity 0, 3 at 1."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=round(22 - 18 * severity))
+    Image.fromarray(pixels).save(file, "JPEG", quality=round(18 - 15 * severity))
     return np.asarray(Image.open(file).convert("RGB"))
 
 
 def shrink(pixels: Pixels, severity: float, _: np.random.Generator) -> Pixels:
-    """Keep one pixel of 2.2 across at severity 0, of 7 at 1, and enlarge again."""
+    """Keep one pixel of 2.7 across at severity 0, of 7.2 at 1, and enlarge again."""
     image = Image.fromarray(pixels)
-    width, height = (max(1, round(length / (2.2 + 4.8 * severity))) for length in image.size)
+    width, height = (max(1, round(length / (2.7 + 4.5 * severity))) for length in image.size)
     small = image.resize((width, height), Image.Resampling.BOX)
-    return np.asarray(small.resize(image.size, Image.Resampling.BILINEAR))
+    return np.asarray(small.resize(image.size, Image.Resampling.BICUBIC))
 
 
 def cut_off(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Keep one corner or side: 65 % of the width and height at severity 0, 35 % at 1."""
+    """Keep one corner or side, enlarged: 70 % of the width and height at severity 0, 42 % at 1."""
     image = Image.fromarray(pixels)
-    kept = 0.65 - 0.3 * severity
+    kept = 0.7 - 0.28 * severity
     where = random.permutation([random.choice([0.0, 1.0]), random.uniform(0, 1)])
     left, top = (float(at) * (1 - kept) * length for at, length in zip(where, image.size, strict=True))
     box = (left, top, left + kept * image.width, top + kept * image.height)
@@ -109,9 +112,10 @@ def cut_off(pixels: Pixels, severity: float, random: np.random.Generator) -> Pix
 
 
 def tint(pixels: Pixels, severity: float, random: np.random.Generator) -> Pixels:
-    """Colour the light: one of six casts that changes the channels by 20 % at severity 0, 55 % at 1."""
-    casts = np.array([(1, 0, -1), (-1, 0, 1), (-1, 1, -1), (1, -1, 1), (1, -0.3, -0.7), (-0.7, 0.5, 0.5)])
-    return _rounded(pixels * (1 + (0.2 + 0.35 * severity) * random.choice(casts)))
+    """Colour the light warm, cool or green: the weakest channel loses 9 % at severity 0, 26 % at 1."""
+    strong, weak = 1.04 + 0.06 * severity, 0.91 - 0.17 * severity
+    green = (0.94 - 0.09 * severity, 1.03 + 0.05 * severity, 0.92 - 0.1 * severity)
+    return _rounded(pixels * random.choice([(strong, 1, weak), (weak, 1, strong), green]))
 
 
 DEGRADATIONS: Mapping[str, Degradation] = {
@@ -128,7 +132,11 @@ DEGRADATIONS: Mapping[str, Degradation] = {
     "cutoff": cut_off,
     "cast": tint,
 }
-"""By the fault's name in photos.csv. Strengths follow the photos that carry the fault there, as seen at 224 pixels."""
+"""By the fault's name in photos.csv. Strengths are measured on the photos that carry the fault there."""
+
+
+def _grain(pixels: Pixels, random: np.random.Generator) -> NDArray[np.float32]:
+    return random.standard_normal(pixels.shape, dtype=np.float32)
 
 
 def _grid(pixels: Pixels) -> NDArray[np.float64]:

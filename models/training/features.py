@@ -18,6 +18,7 @@ from rich.progress import track
 from models.preprocess import INPUT_SIZE
 from models.training import efficientnet, network
 from models.training.command import Data, Teacher, Work, run
+from models.training.data import Photo, read_photos
 from models.training.dataset import Table, read_pixels, read_samples, read_table
 from models.training.degrade import Cost, read_costs
 from models.training.errors import TrainingError
@@ -32,6 +33,9 @@ VOTED = 10
 
 FREE = 16
 """Further views, which nobody voted on and only the teacher judges."""
+
+LARGEST = (448, 448)
+"""Size, in pixels, that a photo is brought to before a fault is put on, if it is larger: faults are measured at it."""
 
 MASK_SIDE = 14
 
@@ -90,10 +94,15 @@ def write_targets(path: Path, targets: Targets) -> None:
         np.savez(draft, **{name: getattr(targets, name) for name in Targets.__dataclass_fields__})
 
 
-def views_of(first: View, pixels: NDArray[np.uint8], row: int, costs: dict[str, Cost]) -> list[View]:
-    """Make every view of one photo; any of `pixels` is mixed into free ones; a `row` has the same views each time."""
+def views_of(
+    first: View, photo: NDArray[np.uint8], pixels: NDArray[np.uint8], row: int, costs: dict[str, Cost]
+) -> list[View]:
+    """Make every view of one photo; any of `pixels` is mixed into free ones; a `row` has the same views each time.
+
+    `photo` is what `first` shows, at the size it came in.
+    """
     randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
-    voted = [make_view(first, random, costs) for random in randoms[1:VOTED]]
+    voted = [make_view(first, photo, random, costs) for random in randoms[1:VOTED]]
     free = [_free(first, pixels[random.integers(len(pixels))], random) for random in randoms[VOTED:]]
     return [plain_view(first), *voted, *free]
 
@@ -123,6 +132,7 @@ class Eyes:
 def look(data: Data, work: Work, table: Table, eyes: Eyes) -> Targets:
     """Let the frozen parts of both networks see every view; write what they see, and return what each view deserves."""
     pixels = read_pixels(data, table, np.arange(len(table.ids)))
+    photos = {photo.id: photo for photo in read_photos(data)}
     costs = read_costs(work)
     shape = (len(pixels), VOTED + FREE)
     targets = Targets(
@@ -138,7 +148,8 @@ def look(data: Data, work: Work, table: Table, eyes: Eyes) -> Targets:
         }
         for row in track(range(len(pixels)), "Looking at every view"):
             first = View(pixels[row], read_mask(work, table.ids[row]), table.votes[row], table.reasons[row])
-            for number, view in enumerate(views_of(first, pixels, row, {} if table.faults[row] else costs)):
+            photo = _shown(photos[table.ids[row]])
+            for number, view in enumerate(views_of(first, photo, pixels, row, {} if table.faults[row] else costs)):
                 for name, seen in eyes(view.pixels).items():
                     files[name][row, number] = seen
                 targets.votes[row, number], targets.reasons[row, number] = view.votes, view.reasons
@@ -154,6 +165,13 @@ def main(data: Data, work: Work, teacher: Teacher = efficientnet.WHEEL) -> None:
     targets = look(data, work, table, Eyes(data, teacher, read_samples(data, table)))
     write_targets(work / "features" / TARGETS, targets)
     show(f"{work / 'features'}: {VOTED + FREE} views of {len(targets.votes)} photos")
+
+
+def _shown(photo: Photo) -> NDArray[np.uint8]:
+    """Open a photo at the size that observers and faults are for."""
+    image = photo.open()
+    image.thumbnail(LARGEST)
+    return np.asarray(image)
 
 
 def _free(first: View, other: NDArray[np.uint8], random: np.random.Generator) -> View:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.preprocessing import StandardScaler
@@ -58,29 +57,36 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Ridge:
-    """What was fitted."""
+    """What was fitted: `regressor` tells how far from `usual`, (17,), the votes and reasons of a photo are."""
 
     kernel: Kernel
-    regressor: TransformedTargetRegressor
+    regressor: KernelRidge
+    usual: NDArray[np.float32]
 
 
 def fit(
-    pooled: NDArray[np.floating[Any]], votes: NDArray[np.float32], reasons: NDArray[np.float32], groups: Sequence[int]
+    pooled: NDArray[np.floating[Any]],
+    votes: NDArray[np.float32],
+    reasons: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    groups: Sequence[int],
 ) -> Ridge:
     """Fit votes (photos, 5) and reasons (photos, 12), both 0-1, to `pooled` (photos, channels).
 
-    `groups` are the channels of each group in it. A vote that nobody gave counts as the mean of those on the photo.
+    `weights` (photos,) are what each photo counts, `groups` the channels of each group in `pooled`. A vote that nobody
+    gave counts as the mean of those on the photo.
     """
     seen = np.where(np.isnan(votes), np.nanmean(votes, axis=1, keepdims=True), votes)
+    said = np.hstack([seen, reasons])
+    usual = np.average(said, axis=0, weights=weights)
     kernel = Kernel.of(pooled, groups)
-    ridge = KernelRidge(alpha=DECAY, kernel="precomputed")
-    regressor = TransformedTargetRegressor(ridge, transformer=StandardScaler(with_std=False))
-    return Ridge(kernel, regressor.fit(kernel(pooled), np.hstack([seen, reasons])))
+    regressor = KernelRidge(alpha=DECAY, kernel="precomputed").fit(kernel(pooled), said - usual, weights)
+    return Ridge(kernel, regressor, usual)
 
 
 def ask(ridge: Ridge, pooled: NDArray[np.floating[Any]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Ask about views (views, channels): votes (views, 5) and reasons (views, 12), 0-1."""
-    said = np.clip(ridge.regressor.predict(ridge.kernel(pooled)), 0, 1).astype(np.float32)
+    said = np.clip(ridge.regressor.predict(ridge.kernel(pooled)) + ridge.usual, 0, 1).astype(np.float32)
     return said[:, : len(SEATS)], said[:, len(SEATS) :]
 
 

@@ -38,6 +38,21 @@ TUNED = 0.6
 """Say of the fine-tuned teacher; the rest is the ridge's."""
 
 
+FAULTY = 0.1
+"""What a view with a fault put on counts in the ridge beside a photo as it came."""
+
+
+def learn(work: Path, targets: Targets, rows: NDArray[np.intp]) -> Ridge:
+    """Fit the ridge to the photos in `rows` as they came, and to the first view of each that has a fault put on."""
+    faulty = (targets.reasons[rows, :VOTED] != targets.reasons[rows, :1]).any(axis=-1)
+    some = faulty.any(axis=1)
+    photos = np.concatenate([rows, rows[some]])
+    views = np.concatenate([np.zeros_like(rows), faulty[some].argmax(axis=1)])
+    weights = np.repeat([1, FAULTY], [len(rows), some.sum()])
+    pooled = read_features(work, POOLED)[photos, views]
+    return fit_ridge(pooled, targets.votes[photos, views], targets.reasons[photos, views], weights, efficientnet.GROUPS)
+
+
 def lessons(teacher: keras.Model, ridge: Ridge, work: Path, targets: Targets, rows: NDArray[np.intp]) -> Targets:
     """Ask both teachers about every view of the photos in `rows`, and mix what they say; the masks stay as they are."""
     features, pooled = read_features(work, TEACHER), read_features(work, POOLED)
@@ -54,10 +69,9 @@ def lessons(teacher: keras.Model, ridge: Ridge, work: Path, targets: Targets, ro
 def main(work: Work, wheel: Teacher = efficientnet.WHEEL, *, everything: Everything = False) -> None:
     """Train both teachers on the train and valid parts: lessons.npz is what they say; or on all: lessons-final.npz."""
     keras.utils.set_random_seed(SEED)
-    table, targets = read_table(work), read_targets(work / "features" / TARGETS)
-    rows = table.taught(everything=everything)
-    pooled = read_features(work, POOLED)[rows, 0]
-    ridge = fit_ridge(pooled, table.votes[rows], table.reasons[rows], efficientnet.GROUPS)
+    targets = read_targets(work / "features" / TARGETS)
+    rows = read_table(work).taught(everything=everything)
+    ridge = learn(work, targets, rows)
     teacher = efficientnet.build_teacher()
     efficientnet.load_imagenet(wheel, teacher)
     start_from_means(teacher, targets, rows)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.preprocess import to_input
 from models.training.degrade import DEGRADATIONS, Cost, cut_off, relabel
 
 DEGRADED = 0.2
@@ -50,16 +51,20 @@ def plain_view(view: View) -> View:
     return view
 
 
-def make_view(view: View, random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
-    """Change a photo at random; only kinds of fault in `costs` are put on it."""
+def make_view(view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
+    """Change a photo at random; only kinds of fault in `costs` are put on it, before it is squeezed.
+
+    `photo` is what `view` shows, at the size it came in.
+    """
+    if costs and random.random() < DEGRADED:
+        view = degrade(view, photo, random, costs)
     view = move(flip(view) if random.random() < MIRRORED else view, random)
     pixels = view.pixels.copy()
     if random.random() < COVERED:
         cover_corner(pixels, random)
     if random.random() < TINTED:
         tint_background(pixels, random)
-    view = replace(view, pixels=relight(pixels, random))
-    return degrade(view, random, costs) if costs and random.random() < DEGRADED else view
+    return replace(view, pixels=relight(pixels, random))
 
 
 def flip(view: View) -> View:
@@ -97,13 +102,13 @@ def relight(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[pixels])
 
 
-def degrade(view: View, random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
-    """Put a fault of any kind and severity on a view, and expect the votes it would get."""
+def degrade(view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
+    """Put a fault of any kind and severity on a photo, and expect the votes it would get."""
     kind, severity, seed = str(random.choice(sorted(costs))), float(random.uniform()), int(random.integers(2**32))
     votes, reasons = relabel(view.votes, view.reasons, costs[kind], severity)
-    pixels = DEGRADATIONS[kind](view.pixels, severity, np.random.default_rng(seed))
+    faulty = Image.fromarray(DEGRADATIONS[kind](photo, severity, np.random.default_rng(seed)))
     mask = cut_off(view.mask, severity, np.random.default_rng(seed)) if kind == "cutoff" else view.mask
-    return View(pixels, mask, votes, reasons)
+    return View(to_input(faulty), mask, votes, reasons)
 
 
 def make_free_view(

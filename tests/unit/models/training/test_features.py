@@ -31,18 +31,18 @@ def photos() -> NDArray[np.uint8]:
 
 
 def test_the_first_view_is_the_photo_itself(view: View) -> None:
-    assert np.array_equal(views_of(view, photos(), 0, {})[0].pixels, view.pixels)
+    assert np.array_equal(views_of(view, view.pixels, photos(), 0, {})[0].pixels, view.pixels)
 
 
 def test_nobody_voted_on_free_views(view: View) -> None:
-    views = views_of(view, photos(), 0, {})
+    views = views_of(view, view.pixels, photos(), 0, {})
     assert len(views) == VOTED + FREE
     assert all(np.isfinite(one.votes).all() for one in views[:VOTED])
     assert all(np.isnan(one.votes).all() and np.isnan(one.reasons).all() for one in views[VOTED:])
 
 
 def test_a_row_has_the_same_views_each_time_and_another_row_others(view: View) -> None:
-    first, again, next_row = (views_of(view, photos(), row, {}) for row in (3, 3, 4))
+    first, again, next_row = (views_of(view, view.pixels, photos(), row, {}) for row in (3, 3, 4))
     assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(first, again, strict=True))
     assert not any(np.array_equal(a.pixels, b.pixels) for a, b in zip(first[1:], next_row[1:], strict=True))
 

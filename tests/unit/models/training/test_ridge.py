@@ -8,7 +8,7 @@ GROUPS = (2, 6)
 
 
 def fit(pooled: np.ndarray, votes: np.ndarray, reasons: np.ndarray) -> Ridge:
-    return fit_groups(pooled, votes, reasons, GROUPS)
+    return fit_groups(pooled, votes, reasons, np.ones(len(pooled)), GROUPS)
 
 
 def photos(seed: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,6 +47,15 @@ def test_a_vote_that_nobody_gave_counts_as_the_others() -> None:
     gaps = votes.copy()
     gaps[::2, 3] = np.nan
     assert np.array_equal(ask(fit(pooled, gaps, reasons), pooled)[0], ask(fit(pooled, votes, reasons), pooled)[0])
+
+
+def test_a_photo_without_weight_teaches_nothing() -> None:
+    pooled, votes, reasons = photos(0, 100)
+    wrong = votes.copy()
+    wrong[50:] = 1 - wrong[50:]
+    weights = np.repeat([1, 1e-9], 50)
+    by_wrong, by_votes = (fit_groups(pooled, one, reasons, weights, GROUPS) for one in (wrong, votes))
+    assert ask(by_wrong, pooled[:50])[0] == pytest.approx(ask(by_votes, pooled[:50])[0], abs=1e-3)
 
 
 def test_an_outlier_in_one_channel_is_clipped() -> None:

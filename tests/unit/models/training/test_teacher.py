@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from models.training.efficientnet import FEATURES, build_teacher
-from models.training.features import MASK_SIDE, POOLED, TEACHER, Targets
+from models.training.efficientnet import FEATURES, GROUPS, build_teacher
+from models.training.features import MASK_SIDE, POOLED, TEACHER, VOTED, Targets
 from models.training.ridge import ask, fit
-from models.training.teacher import TUNED, lesson_file, lessons
+from models.training.teacher import FAULTY, TUNED, learn, lesson_file, lessons
 
 # Keras warns of its own ways, which are not ours to change.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -24,7 +24,7 @@ def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> Non
     pooled = random.normal(0, 1, (3, 2, 7)).astype(np.float16)
     np.save(tmp_path / "features" / TEACHER, features)
     np.save(tmp_path / "features" / POOLED, pooled)
-    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32), (3, 4))
+    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32), np.ones(3), (3, 4))
     masks = np.zeros((3, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
     unknown = Targets(np.full((3, 2, 5), np.nan, np.float32), np.full((3, 2, 12), np.nan, np.float32), masks)
 
@@ -36,6 +36,28 @@ def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> Non
     assert said.reasons[2] == pytest.approx(TUNED * expit(heads["reasons"]) + (1 - TUNED) * reasons, abs=1e-3)
     assert np.isnan(said.votes[1]).all()
     assert said.masks is masks
+
+
+def test_the_ridge_learns_from_photos_and_from_one_fault_of_each(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    (tmp_path / "features").mkdir()
+    pooled = random.normal(0, 1, (4, VOTED, sum(GROUPS))).astype(np.float16)
+    np.save(tmp_path / "features" / POOLED, pooled)
+    votes, reasons = np.ones((4, VOTED, 5), np.float32), np.zeros((4, VOTED, 12), np.float32)
+    votes[0, 3], reasons[0, 3:5] = 0, 0.5
+    masks = np.zeros((4, VOTED, MASK_SIDE, MASK_SIDE, 1), np.float16)
+
+    learnt = learn(tmp_path, Targets(votes, reasons, masks), np.array([0, 2]))
+
+    seen = np.concatenate([pooled[[0, 2], 0], pooled[[0], 3]])
+    expected = fit(
+        seen,
+        np.repeat([[1.0], [1], [0]], 5, axis=1),
+        np.repeat([[0], [0], [0.5]], 12, axis=1),
+        np.array([1, 1, FAULTY]),
+        GROUPS,
+    )
+    assert np.array_equal(ask(learnt, pooled[1])[0], ask(expected, pooled[1])[0])
 
 
 def test_what_ships_has_lessons_of_its_own() -> None:

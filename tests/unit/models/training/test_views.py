@@ -63,7 +63,7 @@ def test_relight_stays_mild(view: View) -> None:
 
 
 def test_views_repeat_and_differ(view: View) -> None:
-    first, again, other = (make_view(view, np.random.default_rng(seed), {}) for seed in (1, 1, 2))
+    first, again, other = (make_view(view, view.pixels, np.random.default_rng(seed), {}) for seed in (1, 1, 2))
     assert np.array_equal(first.pixels, again.pixels)
     assert not np.array_equal(first.pixels, other.pixels)
     assert (first.votes == view.votes).all()
@@ -71,7 +71,7 @@ def test_views_repeat_and_differ(view: View) -> None:
 
 def test_a_fault_costs_votes(view: View) -> None:
     costs = {"dark": Cost(0.0, 4.0, np.eye(12, dtype=np.float32)[0])}
-    dark = degrade(view, np.random.default_rng(1), costs)
+    dark = degrade(view, view.pixels, np.random.default_rng(1), costs)
     assert dark.pixels.mean() < view.pixels.mean()
     assert dark.votes.max() < 0.6
     assert dark.reasons.argmax() == 0
@@ -80,7 +80,7 @@ def test_a_fault_costs_votes(view: View) -> None:
 def test_a_cut_off_copy_cuts_its_mask_alike(view: View) -> None:
     pixels = np.repeat(view.mask[..., np.newaxis], 3, axis=2)
     same = View(pixels, view.mask, view.votes, view.reasons)
-    cut = degrade(same, np.random.default_rng(3), {"cutoff": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))})
+    cut = degrade(same, pixels, np.random.default_rng(3), {"cutoff": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))})
     assert not np.array_equal(cut.mask, view.mask)
     assert np.array_equal(cut.pixels[..., 0], cut.mask)
 
