@@ -103,7 +103,10 @@ def views_of(
     """
     randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
     voted = [make_view(first, photo, random, costs) for random in randoms[1:VOTED]]
-    free = [_free(first, pixels[random.integers(len(pixels))], random) for random in randoms[VOTED:]]
+    free = [
+        _unvoted(first, make_free_view(first, photo, pixels[random.integers(len(pixels))], random, costs))
+        for random in randoms[VOTED:]
+    ]
     return [plain_view(first), *voted, *free]
 
 
@@ -174,8 +177,7 @@ def _shown(photo: Photo) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
-def _free(first: View, other: NDArray[np.uint8], random: np.random.Generator) -> View:
-    pixels = make_free_view(first.pixels, other, random)
+def _unvoted(first: View, pixels: NDArray[np.uint8]) -> View:
     return View(pixels, first.mask, np.full_like(first.votes, np.nan), np.full_like(first.reasons, np.nan))
 
 

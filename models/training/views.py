@@ -112,16 +112,24 @@ def degrade(view: View, photo: NDArray[np.uint8], random: np.random.Generator, c
 
 
 def make_free_view(
-    pixels: NDArray[np.uint8], other: NDArray[np.uint8], random: np.random.Generator
+    view: View,
+    photo: NDArray[np.uint8],
+    other: NDArray[np.uint8],
+    random: np.random.Generator,
+    costs: Mapping[str, Cost],
 ) -> NDArray[np.uint8]:
     """Make a picture that nobody voted on: a crop of a photo, squeezed or stretched, maybe with another photo in it.
+
+    Only kinds of fault in `costs` are put on it; `photo` is what `view` shows, at the size it came in.
 
     The teacher says what it is worth. Such views are what makes its pupil generalise as it does (Beyer et al. 2021,
     "Knowledge distillation: A good teacher is patient and consistent").
     """
-    view = crop(pixels, random)
-    view = view[:, ::-1] if random.random() < MIRRORED else view
-    return relight(mix(view, other, random) if random.random() < MIXED else view, random)
+    if costs and random.random() < DEGRADED:
+        view = degrade(view, photo, random, costs)
+    part = crop(view.pixels, random)
+    part = part[:, ::-1] if random.random() < MIRRORED else part
+    return relight(mix(part, other, random) if random.random() < MIXED else part, random)
 
 
 def crop(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

@@ -100,6 +100,15 @@ def test_half_of_a_mixed_picture_remains() -> None:
 
 def test_free_views_repeat_and_differ(view: View) -> None:
     other = np.zeros_like(view.pixels)
-    first, again, different = (make_free_view(view.pixels, other, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, different = (
+        make_free_view(view, view.pixels, other, np.random.default_rng(seed), {}) for seed in (1, 1, 2)
+    )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, different)
+
+
+def test_some_free_views_have_a_fault(view: View) -> None:
+    dark = {"dark": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))}
+    seeds = range(20)
+    views = [make_free_view(view, view.pixels, view.pixels, np.random.default_rng(seed), dark) for seed in seeds]
+    assert 0 < sum(one.mean() < 0.8 * view.pixels.mean() for one in views) < len(views) / 2
