@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from models.training.dataset import Table
+from models.training.network import ask_observers
 
 FEWEST = 100
 """Photos that a round of voting must have to calibrate on it alone."""
@@ -39,9 +40,8 @@ def offsets(logits: NDArray[np.float32], votes: NDArray[np.float32]) -> NDArray[
 
 def calibrate(body: keras.Model, features: NDArray[np.float16], votes: NDArray[np.float32]) -> None:
     """Move the `observers` of a network by `offsets`, by its features of some photos and their votes."""
-    batches = np.array_split(features, max(1, len(features) // 64))
-    said = [np.asarray(body(batch.astype(np.float32), training=False)["observers"]) for batch in batches]
-    body.get_layer("observers").bias.assign_add(offsets(np.concatenate(said), votes))
+    logits = ask_observers(body, features, lambda batch: batch.astype(np.float32))
+    body.get_layer("observers").bias.assign_add(offsets(logits, votes))
 
 
 def _offset(logits: NDArray[np.float32], votes: NDArray[np.float32]) -> float:

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,9 @@ WIDTH = 512
 """Channels of the last convolution, of the 1,280 that ImageNet needs for a thousand classes; the strongest are kept."""
 
 DROPOUT = 0.3
+
+ASKED = 64
+"""Photos that a trained network is asked about at once, or a few more."""
 
 HEADS = ("observers", "reasons", "mask")
 
@@ -243,6 +246,14 @@ class LiteNetwork:
 def to_real(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Scale pixels 0-255 to what the network takes, -1 to 1."""
     return pixels.astype(np.float32) / np.float32(127.5) - 1
+
+
+def ask_observers(
+    model: keras.Model, inputs: NDArray[Any], scale: Callable[[NDArray[Any]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Give a trained network's `observers`, logits (photos, 5), for inputs (photos, ...) that `scale` makes ready."""
+    batches = np.array_split(inputs, max(1, len(inputs) // ASKED))
+    return np.concatenate([np.asarray(model(scale(batch), training=False)["observers"]) for batch in batches])
 
 
 def load_backbone(path: Path, *models: keras.Model) -> None:

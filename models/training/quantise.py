@@ -20,7 +20,7 @@ from models.training.command import Data, Work, run
 from models.training.dataset import read_pixels, read_samples, read_table
 from models.training.errors import TrainingError
 from models.training.files import replacing, write_json
-from models.training.network import ALPHA, INPUT_SHAPE, ScaledConv, convert, converter_int8, to_real
+from models.training.network import ALPHA, INPUT_SHAPE, ScaledConv, ask_observers, convert, converter_int8, to_real
 
 LARGEST = 450_000
 """Bytes that the file may have."""
@@ -98,9 +98,7 @@ def strip(content: bytes) -> bytes:
 
 def score_float(model: keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Score photos, (photos, 224, 224, 3), with the unquantised network: 0-5."""
-    batches = np.array_split(pixels, max(1, len(pixels) // 64))
-    logits = [np.asarray(model(to_real(batch), training=False)["observers"]) for batch in batches]
-    return np.asarray(expit(np.concatenate(logits)).sum(axis=1))
+    return np.asarray(expit(ask_observers(model, pixels, to_real)).sum(axis=1))
 
 
 def score_lite(path: Path, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
