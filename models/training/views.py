@@ -56,8 +56,7 @@ def make_view(view: View, photo: NDArray[np.uint8], random: np.random.Generator,
 
     `photo` is what `view` shows, at the size it came in.
     """
-    if costs and random.random() < DEGRADED:
-        view = degrade(view, photo, random, costs)
+    view = sometimes_degrade(view, photo, random, costs)
     view = move(flip(view) if random.random() < MIRRORED else view, random)
     pixels = view.pixels.copy()
     if random.random() < COVERED:
@@ -102,6 +101,13 @@ def relight(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[pixels])
 
 
+def sometimes_degrade(
+    view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]
+) -> View:
+    """Put a fault on a share of `DEGRADED` of the photos, if there are kinds of fault to choose from."""
+    return degrade(view, photo, random, costs) if costs and random.random() < DEGRADED else view
+
+
 def degrade(view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
     """Put a fault of any kind and severity on a photo, and expect the votes it would get."""
     kind, severity, seed = str(random.choice(sorted(costs))), float(random.uniform()), int(random.integers(2**32))
@@ -125,9 +131,7 @@ def make_free_view(
     The teacher says what it is worth. Such views are what makes its pupil generalise as it does (Beyer et al. 2021,
     "Knowledge distillation: A good teacher is patient and consistent").
     """
-    if costs and random.random() < DEGRADED:
-        view = degrade(view, photo, random, costs)
-    part = crop(view.pixels, random)
+    part = crop(sometimes_degrade(view, photo, random, costs).pixels, random)
     part = part[:, ::-1] if random.random() < MIRRORED else part
     return relight(mix(part, other, random) if random.random() < MIXED else part, random)
 
