@@ -7,7 +7,7 @@ from scipy.special import expit
 from models.training.efficientnet import FEATURES, GROUPS, build_teacher
 from models.training.features import MASK_SIDE, POOLED, TEACHER, VOTED, Targets
 from models.training.ridge import ask, fit
-from models.training.teacher import FAULTY, TUNED, learn, lesson_file, lessons
+from models.training.teacher import ASKED, FAULTY, TUNED, learn, lesson_file, lessons
 
 # Keras warns of its own ways, which are not ours to change.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -20,20 +20,23 @@ def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> Non
         layer = teacher.get_layer(name)
         layer.kernel.assign(random.normal(0, 0.1, layer.kernel.shape))
     (tmp_path / "features").mkdir()
-    features = random.normal(0, 1, (3, 2, *FEATURES)).astype(np.float16)
-    pooled = random.normal(0, 1, (3, 2, 7)).astype(np.float16)
+    photos = ASKED + 2
+    features = random.normal(0, 1, (photos, 2, *FEATURES)).astype(np.float16)
+    pooled = random.normal(0, 1, (photos, 2, 7)).astype(np.float16)
     np.save(tmp_path / "features" / TEACHER, features)
     np.save(tmp_path / "features" / POOLED, pooled)
-    ridge = fit(pooled[:, 0], random.random((3, 5), np.float32), random.random((3, 12), np.float32), np.ones(3), (3, 4))
-    masks = np.zeros((3, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
-    unknown = Targets(np.full((3, 2, 5), np.nan, np.float32), np.full((3, 2, 12), np.nan, np.float32), masks)
+    cast = random.random((photos, 5), np.float32), random.random((photos, 12), np.float32)
+    ridge = fit(pooled[:, 0], *cast, np.ones(photos), (3, 4))
+    masks = np.zeros((photos, 2, MASK_SIDE, MASK_SIDE, 1), np.float16)
+    unknown = Targets(np.full((photos, 2, 5), np.nan, np.float32), np.full((photos, 2, 12), np.nan, np.float32), masks)
 
-    said = lessons(teacher, ridge, tmp_path, unknown, np.array([0, 2]))
+    said = lessons(teacher, ridge, tmp_path, unknown, np.delete(np.arange(photos), 1))
 
-    heads = teacher(features[2].astype(np.float32))
-    votes, reasons = ask(ridge, pooled[2])
-    assert said.votes[2] == pytest.approx(TUNED * expit(heads["observers"]) + (1 - TUNED) * votes, abs=1e-3)
-    assert said.reasons[2] == pytest.approx(TUNED * expit(heads["reasons"]) + (1 - TUNED) * reasons, abs=1e-3)
+    last = photos - 1
+    heads = teacher(features[last].astype(np.float32))
+    votes, reasons = ask(ridge, pooled[last])
+    assert said.votes[last] == pytest.approx(TUNED * expit(heads["observers"]) + (1 - TUNED) * votes, abs=1e-3)
+    assert said.reasons[last] == pytest.approx(TUNED * expit(heads["reasons"]) + (1 - TUNED) * reasons, abs=1e-3)
     assert np.isnan(said.votes[1]).all()
     assert said.masks is masks
 
