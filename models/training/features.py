@@ -24,18 +24,22 @@ from models.training.degrade import Cost, read_costs
 from models.training.errors import TrainingError
 from models.training.files import replacing
 from models.training.network import LiteNetwork, converter, converter_int8
-from models.training.views import View, make_free_view, make_view, plain_view
+from models.training.views import View, degrade, make_free_view, make_view
 
 SEED = 20261124
 
-VOTED = 10
-"""Views of every photo that its votes hold for: the photo itself and nine changed ones."""
+FAULTY = 1
+"""View of every photo, if it came without a fault, that has one and is changed in no other way."""
 
-FREE = 16
+VOTED = 12
+"""Views of every photo whose votes are known: the photo itself, the `FAULTY` one and ten changed ones."""
+
+FREE = 14
 """Further views, which nobody voted on and only the teacher judges."""
 
 LARGEST = (448, 448)
-"""Size, in pixels, that a photo is brought to before a fault is put on, if it is larger: faults are measured at it."""
+"""Size, in pixels, that a larger photo is brought to before a fault is put on or a part is cut out: faults are
+measured at it."""
 
 MASK_SIDE = 14
 
@@ -99,15 +103,17 @@ def views_of(
 ) -> list[View]:
     """Make every view of one photo; any of `pixels` is mixed into free ones; a `row` has the same views each time.
 
-    `photo` is what `first` shows, at the size it came in.
+    `photo` is what `first` shows, at the size it came in; only kinds of fault in `costs` are put on it.
     """
     randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
-    voted = [make_view(first, photo, random, costs) for random in randoms[1:VOTED]]
+    voted = [first, *(make_view(first, random) for random in randoms[1:VOTED])]
+    if costs:
+        voted[FAULTY] = degrade(first, photo, randoms[FAULTY], costs)
     free = [
-        _unvoted(first, make_free_view(first, photo, pixels[random.integers(len(pixels))], random, costs))
+        _unvoted(first, make_free_view(photo, pixels[random.integers(len(pixels))], random, costs))
         for random in randoms[VOTED:]
     ]
-    return [plain_view(first), *voted, *free]
+    return [*voted, *free]
 
 
 class Eyes:

@@ -13,6 +13,7 @@ from models.training import efficientnet
 from models.training.command import Everything, Teacher, Work, run
 from models.training.dataset import read_table
 from models.training.features import (
+    FAULTY,
     POOLED,
     SEED,
     TARGETS,
@@ -37,7 +38,7 @@ RATE = 1e-3
 TUNED = 0.6
 """Say of the fine-tuned teacher; the rest is the ridge's."""
 
-FAULTY = 0.1
+FAULTY_WEIGHT = 0.1
 """What a view with a fault put on counts in the ridge beside a photo as it came."""
 
 ASKED = 8
@@ -45,12 +46,11 @@ ASKED = 8
 
 
 def learn(work: Path, targets: Targets, rows: NDArray[np.intp]) -> Ridge:
-    """Fit the ridge to the photos in `rows` as they came, and to the first view of each that has a fault put on."""
-    faulty = (targets.reasons[rows, :VOTED] != targets.reasons[rows, :1]).any(axis=-1)
-    some = faulty.any(axis=1)
-    photos = np.concatenate([rows, rows[some]])
-    views = np.concatenate([np.zeros_like(rows), faulty[some].argmax(axis=1)])
-    weights = np.repeat([1, FAULTY], [len(rows), some.sum()])
+    """Fit the ridge to the photos in `rows` as they came, and to the `FAULTY` view of each that has one."""
+    faulty = rows[(targets.reasons[rows, FAULTY] != targets.reasons[rows, 0]).any(axis=-1)]
+    photos = np.concatenate([rows, faulty])
+    views = np.repeat([0, FAULTY], [len(rows), len(faulty)])
+    weights = np.repeat([1, FAULTY_WEIGHT], [len(rows), len(faulty)])
     pooled = read_features(work, POOLED)[photos, views]
     return fit_ridge(pooled, targets.votes[photos, views], targets.reasons[photos, views], weights, efficientnet.GROUPS)
 

@@ -1,6 +1,6 @@
 """Views of a photo: changes that a buyer would not mind, and faults that he would."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.preprocess import to_input
-from models.training.degrade import DEGRADATIONS, Cost, cut_off, relabel
+from models.training.degrade import DEGRADATIONS, Cost, relabel
 
-DEGRADED = 0.2
-"""Share of views that get a fault."""
+DEGRADED = 0.25
+"""Share of free views that get a fault."""
 
 SHIFT = 8
 """Pixels by which a view is moved at most: 4 % of the picture, so that its framing stays what was voted on."""
@@ -46,17 +46,8 @@ class View:
     reasons: NDArray[np.float32]
 
 
-def plain_view(view: View) -> View:
-    """Leave a photo as it is."""
-    return view
-
-
-def make_view(view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
-    """Change a photo at random; only kinds of fault in `costs` are put on it, before it is squeezed.
-
-    `photo` is what `view` shows, at the size it came in.
-    """
-    view = sometimes_degrade(view, photo, random, costs)
+def make_view(view: View, random: np.random.Generator) -> View:
+    """Change a photo at random, so little that its votes still hold."""
     view = move(flip(view) if random.random() < MIRRORED else view, random)
     pixels = view.pixels.copy()
     if random.random() < COVERED:
@@ -101,49 +92,63 @@ def relight(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
     return np.asarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)[pixels])
 
 
-def sometimes_degrade(
-    view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]
-) -> View:
-    """Put a fault on a share of `DEGRADED` of the photos, if there are kinds of fault to choose from."""
-    return degrade(view, photo, random, costs) if costs and random.random() < DEGRADED else view
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault of some kind and severity, 0-1; put on twice with the same `seed`, it falls on the same place."""
+
+    kind: str
+    severity: float
+    seed: int
+
+    @classmethod
+    def draw(cls, kinds: Iterable[str], random: np.random.Generator) -> "Fault":
+        """Choose one of any of these kinds, of any severity."""
+        return cls(str(random.choice(sorted(kinds))), float(random.uniform()), int(random.integers(2**32)))
+
+    def on(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Put it on a photo, (height, width, 3)."""
+        return DEGRADATIONS[self.kind](photo, self.severity, np.random.default_rng(self.seed))
+
+    def on_mask(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Show where the subject then is: only what is cut off is elsewhere."""
+        return self.on(mask) if self.kind == "cutoff" else mask
 
 
 def degrade(view: View, photo: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]) -> View:
-    """Put a fault of any kind and severity on a photo, and expect the votes it would get."""
-    kind, severity, seed = str(random.choice(sorted(costs))), float(random.uniform()), int(random.integers(2**32))
-    votes, reasons = relabel(view.votes, view.reasons, costs[kind], severity)
-    faulty = Image.fromarray(DEGRADATIONS[kind](photo, severity, np.random.default_rng(seed)))
-    mask = cut_off(view.mask, severity, np.random.default_rng(seed)) if kind == "cutoff" else view.mask
-    return View(to_input(faulty), mask, votes, reasons)
+    """Put a fault of any kind in `costs`, of any severity, on a photo, and expect the votes it would get.
+
+    `photo` is what `view` shows, at the size it came in.
+    """
+    fault = Fault.draw(costs, random)
+    votes, reasons = relabel(view.votes, view.reasons, costs[fault.kind], fault.severity)
+    return View(to_input(Image.fromarray(fault.on(photo))), fault.on_mask(view.mask), votes, reasons)
 
 
 def make_free_view(
-    view: View,
-    photo: NDArray[np.uint8],
-    other: NDArray[np.uint8],
-    random: np.random.Generator,
-    costs: Mapping[str, Cost],
+    photo: NDArray[np.uint8], other: NDArray[np.uint8], random: np.random.Generator, costs: Mapping[str, Cost]
 ) -> NDArray[np.uint8]:
-    """Make a picture that nobody voted on: a crop of a photo, squeezed or stretched, maybe with another photo in it.
+    """Make a picture that nobody voted on: a part of a photo, squeezed or stretched, maybe with another photo in it.
 
-    Only kinds of fault in `costs` are put on it; `photo` is what `view` shows, at the size it came in.
+    `photo` has the size that it came in, `other` that of the result, (224, 224, 3). A share of `DEGRADED` gets a fault
+    first, if there are kinds in `costs`.
 
     The teacher says what it is worth. Such views are what makes its pupil generalise as it does (Beyer et al. 2021,
     "Knowledge distillation: A good teacher is patient and consistent").
     """
-    part = crop(sometimes_degrade(view, photo, random, costs).pixels, random)
+    if costs and random.random() < DEGRADED:
+        photo = Fault.draw(costs, random).on(photo)
+    part = crop(photo, random)
     part = part[:, ::-1] if random.random() < MIRRORED else part
     return relight(mix(part, other, random) if random.random() < MIXED else part, random)
 
 
-def crop(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Take a part of a picture at random, and give it the size of the whole."""
-    size = np.array(pixels.shape[:2])
+def crop(photo: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Take a part of a photo at random, as the network would see it: from its own pixels, so that it is as sharp."""
+    size = np.array(photo.shape[:2])
     least = random.uniform(SMALLEST_CROP, 1)
-    height, width = (size * random.uniform(least, 1, 2)).astype(int)
+    height, width = np.ceil(size * random.uniform(least, 1, 2)).astype(int)
     top, left = random.integers(0, size - (height, width) + 1)
-    part = Image.fromarray(pixels[top : top + height, left : left + width])
-    return np.asarray(part.resize((int(size[1]), int(size[0])), Image.Resampling.BILINEAR))
+    return to_input(Image.fromarray(photo[top : top + height, left : left + width]))
 
 
 def mix(pixels: NDArray[np.uint8], other: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

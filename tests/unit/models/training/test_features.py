@@ -5,8 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.training.degrade import Cost
 from models.training.errors import TrainingError
 from models.training.features import (
+    FAULTY,
     FREE,
     PUPIL,
     VOTED,
@@ -32,6 +34,17 @@ def photos() -> NDArray[np.uint8]:
 
 def test_the_first_view_is_the_photo_itself(view: View) -> None:
     assert np.array_equal(views_of(view, view.pixels, photos(), 0, {})[0].pixels, view.pixels)
+
+
+def test_one_view_has_a_fault_and_the_other_voted_ones_have_the_votes_of_the_photo(view: View) -> None:
+    costs = {"cast": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))}
+    votes = np.array([one.votes.mean() for one in views_of(view, view.pixels, photos(), 0, costs)[:VOTED]])
+    assert votes[FAULTY] < 0.6
+    assert (np.delete(votes, FAULTY) == 1).all()
+
+
+def test_a_photo_that_came_with_a_fault_gets_no_other(view: View) -> None:
+    assert all((one.votes == 1).all() for one in views_of(view, view.pixels, photos(), 0, {})[:VOTED])
 
 
 def test_nobody_voted_on_free_views(view: View) -> None:

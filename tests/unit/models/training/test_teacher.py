@@ -5,9 +5,9 @@ import pytest
 from scipy.special import expit
 
 from models.training.efficientnet import FEATURES, GROUPS, build_teacher
-from models.training.features import MASK_SIDE, POOLED, TEACHER, VOTED, Targets
+from models.training.features import FAULTY, MASK_SIDE, POOLED, TEACHER, VOTED, Targets
 from models.training.ridge import ask, fit
-from models.training.teacher import ASKED, FAULTY, TUNED, learn, lesson_file, lessons
+from models.training.teacher import ASKED, FAULTY_WEIGHT, TUNED, learn, lesson_file, lessons
 
 # Keras warns of its own ways, which are not ours to change.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -41,23 +41,23 @@ def test_lessons_mix_what_both_teachers_say_of_every_view(tmp_path: Path) -> Non
     assert said.masks is masks
 
 
-def test_the_ridge_learns_from_photos_and_from_one_fault_of_each(tmp_path: Path) -> None:
+def test_the_ridge_learns_from_photos_and_from_the_faulty_view_of_each(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     (tmp_path / "features").mkdir()
     pooled = random.normal(0, 1, (4, VOTED, sum(GROUPS))).astype(np.float16)
     np.save(tmp_path / "features" / POOLED, pooled)
     votes, reasons = np.ones((4, VOTED, 5), np.float32), np.zeros((4, VOTED, 12), np.float32)
-    votes[0, 3], reasons[0, 3:5] = 0, 0.5
+    votes[0, FAULTY], reasons[0, FAULTY] = 0, 0.5
     masks = np.zeros((4, VOTED, MASK_SIDE, MASK_SIDE, 1), np.float16)
 
     learnt = learn(tmp_path, Targets(votes, reasons, masks), np.array([0, 2]))
 
-    seen = np.concatenate([pooled[[0, 2], 0], pooled[[0], 3]])
+    seen = np.concatenate([pooled[[0, 2], 0], pooled[[0], FAULTY]])
     expected = fit(
         seen,
         np.repeat([[1.0], [1], [0]], 5, axis=1),
         np.repeat([[0], [0], [0.5]], 12, axis=1),
-        np.array([1, 1, FAULTY]),
+        np.array([1, 1, FAULTY_WEIGHT]),
         GROUPS,
     )
     assert np.array_equal(ask(learnt, pooled[1])[0], ask(expected, pooled[1])[0])

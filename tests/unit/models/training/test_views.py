@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+from PIL import Image
 
+from models.preprocess import to_input
 from models.training.degrade import Cost
 from models.training.views import (
     View,
@@ -63,7 +65,7 @@ def test_relight_stays_mild(view: View) -> None:
 
 
 def test_views_repeat_and_differ(view: View) -> None:
-    first, again, other = (make_view(view, view.pixels, np.random.default_rng(seed), {}) for seed in (1, 1, 2))
+    first, again, other = (make_view(view, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert np.array_equal(first.pixels, again.pixels)
     assert not np.array_equal(first.pixels, other.pixels)
     assert (first.votes == view.votes).all()
@@ -85,11 +87,22 @@ def test_a_cut_off_copy_cuts_its_mask_alike(view: View) -> None:
     assert np.array_equal(cut.pixels[..., 0], cut.mask)
 
 
-def test_a_crop_has_the_size_of_the_whole_and_less_in_it() -> None:
-    ramp = np.tile(np.arange(224, dtype=np.uint8)[:, None, None], (1, 224, 3))
+def test_a_crop_has_the_size_of_the_input_and_less_in_it() -> None:
+    ramp = np.tile(np.arange(240, dtype=np.uint8)[:, None, None], (1, 300, 3))
     parts = [crop(ramp, np.random.default_rng(seed)) for seed in range(10)]
-    assert all(part.shape == ramp.shape for part in parts)
+    assert all(part.shape == (224, 224, 3) for part in parts)
     assert min(int(part.max()) - int(part.min()) for part in parts) < 200
+
+
+def test_a_crop_shows_what_is_too_fine_for_the_whole() -> None:
+    stripes = np.tile(np.array([0, 255], np.uint8)[None, :, None], (448, 224, 3))
+    assert np.ptp(to_input(Image.fromarray(stripes))[:, 5:-5]) == 0
+    assert max(np.ptp(crop(stripes, np.random.default_rng(seed))[:, 5:-5]) for seed in range(20)) > 30
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 400, 3)])
+def test_a_crop_of_the_least_photo_has_a_pixel(shape: tuple[int, int, int]) -> None:
+    assert crop(np.full(shape, 9, np.uint8), np.random.default_rng(0)).tolist() == np.full((224, 224, 3), 9).tolist()
 
 
 def test_half_of_a_mixed_picture_remains() -> None:
@@ -101,7 +114,7 @@ def test_half_of_a_mixed_picture_remains() -> None:
 def test_free_views_repeat_and_differ(view: View) -> None:
     other = np.zeros_like(view.pixels)
     first, again, different = (
-        make_free_view(view, view.pixels, other, np.random.default_rng(seed), {}) for seed in (1, 1, 2)
+        make_free_view(view.pixels, other, np.random.default_rng(seed), {}) for seed in (1, 1, 2)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, different)
@@ -110,5 +123,5 @@ def test_free_views_repeat_and_differ(view: View) -> None:
 def test_some_free_views_have_a_fault(view: View) -> None:
     dark = {"dark": Cost(0.0, 4.0, np.full(12, 1 / 12, np.float32))}
     seeds = range(20)
-    views = [make_free_view(view, view.pixels, view.pixels, np.random.default_rng(seed), dark) for seed in seeds]
+    views = [make_free_view(view.pixels, view.pixels, np.random.default_rng(seed), dark) for seed in seeds]
     assert 0 < sum(one.mean() < 0.8 * view.pixels.mean() for one in views) < len(views) / 2
