@@ -106,14 +106,13 @@ def views_of(
     `photo` is what `first` shows, at the size it came in; only kinds of fault in `costs` are put on it.
     """
     randoms = [np.random.default_rng((SEED, row, number)) for number in range(VOTED + FREE)]
-    voted = [first, *(make_view(first, random) for random in randoms[1:VOTED])]
-    if costs:
-        voted[FAULTY] = degrade(first, photo, randoms[FAULTY], costs)
+    faulty = degrade(first, photo, randoms[FAULTY], costs) if costs else make_view(first, randoms[FAULTY])
+    changed = [make_view(first, random) for random in randoms[FAULTY + 1 : VOTED]]
     free = [
         _unvoted(first, make_free_view(photo, pixels[random.integers(len(pixels))], random, costs))
         for random in randoms[VOTED:]
     ]
-    return [*voted, *free]
+    return [first, faulty, *changed, *free]
 
 
 class Eyes:

@@ -93,7 +93,7 @@ def relight(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[n
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class DrawnFault:
     """A fault of some kind and severity, 0-1; put on twice with the same `seed`, it falls on the same place."""
 
     kind: str
@@ -101,7 +101,7 @@ class Fault:
     seed: int
 
     @classmethod
-    def draw(cls, kinds: Iterable[str], random: np.random.Generator) -> "Fault":
+    def draw(cls, kinds: Iterable[str], random: np.random.Generator) -> "DrawnFault":
         """Choose one of any of these kinds, of any severity."""
         return cls(str(random.choice(sorted(kinds))), float(random.uniform()), int(random.integers(2**32)))
 
@@ -119,7 +119,7 @@ def degrade(view: View, photo: NDArray[np.uint8], random: np.random.Generator, c
 
     `photo` is what `view` shows, at the size it came in.
     """
-    fault = Fault.draw(costs, random)
+    fault = DrawnFault.draw(costs, random)
     votes, reasons = relabel(view.votes, view.reasons, costs[fault.kind], fault.severity)
     return View(to_input(Image.fromarray(fault.on(photo))), fault.on_mask(view.mask), votes, reasons)
 
@@ -136,7 +136,7 @@ def make_free_view(
     "Knowledge distillation: A good teacher is patient and consistent").
     """
     if costs and random.random() < DEGRADED:
-        photo = Fault.draw(costs, random).on(photo)
+        photo = DrawnFault.draw(costs, random).on(photo)
     part = crop(photo, random)
     part = part[:, ::-1] if random.random() < MIRRORED else part
     return relight(mix(part, other, random) if random.random() < MIXED else part, random)
